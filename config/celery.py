@@ -1,0 +1,63 @@
+"""The Celery app and the timetable of everything periodic.
+
+Celery is the doorbell: rows in PostgreSQL are the queue. Whatever a lost message would have
+started is found again by the next sweep of the timetable.
+"""
+
+import os
+
+from celery import Celery
+from celery.signals import setup_logging
+
+from config import heartbeats
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+# Where both sides wait: tasks of these rooms must not stand behind an import.
+DOORBELL = "doorbell"
+QUEUES = ("celery", DOORBELL)
+
+
+def every(seconds: float, task: str, **kwargs: object) -> dict:
+    """A line of the timetable. What no worker took before its next turn is dropped."""
+    return {
+        "task": task,
+        "schedule": seconds,
+        "kwargs": kwargs,
+        "options": {"expires": max(seconds, 10)},
+    }
+
+
+BEAT_SCHEDULE: dict[str, dict] = {
+    # crm: in (callbacks, sync, imports)
+    # crm: out (outbox, moments)
+    # analytics
+}
+
+app = Celery("changke")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.update(
+    beat_schedule=BEAT_SCHEDULE,
+    beat_scheduler="config.heartbeats:BeatingScheduler",
+    beat_max_loop_interval=heartbeats.BEAT_SECONDS,
+    # A killed worker or pool child must not lose its task, nor keep others waiting behind it.
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    worker_prefetch_multiplier=1,
+    task_ignore_result=True,
+    task_serializer="json",
+    accept_content=["json"],
+    task_routes={"crm.callbacks.*": {"queue": DOORBELL}, "crm.outbox.*": {"queue": DOORBELL}},
+    # Longer than the longest task (a large import), or it would be handed out twice.
+    broker_transport_options={"visibility_timeout": 3600, "socket_connect_timeout": 3},
+    broker_connection_retry_on_startup=True,
+    broker_connection_timeout=3,
+    worker_send_task_events=False,
+    enable_utc=True,
+)
+app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def keep_our_logging(**_kwargs: object) -> None:
+    """Celery leaves logging alone when somebody listens here; Django has set it up already."""

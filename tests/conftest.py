@@ -1,0 +1,28 @@
+"""What every test can use."""
+
+import os
+from urllib.parse import urlsplit
+
+import pytest
+from django.core.cache import cache
+from django.db import connection
+
+from tests.servers import embedded
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache():
+    cache.clear()
+
+
+@pytest.fixture
+def process_environment(transactional_db) -> dict[str, str]:
+    """The environment for real processes (worker, command) that work on the test's database."""
+    address = urlsplit(os.environ["DATABASE_URL"])
+    database = address._replace(path=f"/{connection.settings_dict['NAME']}")
+    return {**os.environ, "DATABASE_URL": database.geturl()}
+
+
+def pytest_sessionfinish() -> None:
+    """Let go of the embedded servers without making their keeper wait."""
+    embedded.leave(embedded.ROOT / "var" / "test")
