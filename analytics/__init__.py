@@ -1,0 +1,1 @@
+"""What the facts in crm mean: events, funnels, reports. Reads crm; crm never reads it."""

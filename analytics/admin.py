@@ -1,0 +1,1 @@
+"""Table of contents for Django admin: one import per domain that is configured there."""

@@ -1,0 +1,1 @@
+"""Table of contents for Django: one line per package that has tables."""

@@ -1,0 +1,1 @@
+"""Table of contents for Celery: one import per domain that has tasks."""

@@ -1,0 +1,169 @@
+"""Who may do what: roles, permissions, and the policy that every URL carries."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, TypeVar
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+class Role(TextChoices):
+    """角色: what a login is for; what it sees is narrowed further by departments."""
+
+    AGENT = "agent", _("员工")
+    LEAD = "lead", _("主管")
+    OPERATOR = "operator", _("运营")
+    MANAGER = "manager", _("经理")
+    REVIEWER = "reviewer", _("合规")
+    ADMIN = "admin", _("管理员")
+    SERVICE = "service", _("系统对接")
+
+
+class Permission(Enum):
+    """权限: one right to do or see one thing; the value is its name for people."""
+
+    TODAY_VIEW = _("查看今日")
+    PREFERENCES = _("修改个人偏好")
+    CUSTOMER_VIEW = _("查看客户")
+    CUSTOMER_REVEAL = _("查看完整手机号")
+    GROUP_VIEW = _("查看客户群")
+    MOMENT_VIEW = _("查看朋友圈")
+    MOMENT_SCHEDULE = _("安排朋友圈")
+    MOMENT_APPROVE = _("审批朋友圈")
+    ANALYTICS_VIEW = _("查看漏斗")
+    AGENTS_VIEW = _("查看员工报表")
+    AUDIENCE_SAVE = _("保存人群")
+    EXPORT = _("导出数据")
+    IMPORT_RUN = _("导入数据")
+    JOB_VIEW = _("查看作业")
+    SYNC_VIEW = _("查看同步状态")
+    OUTBOX_VIEW = _("查看发送队列")
+    OUTBOX_RESOLVE = _("处理存疑发送")
+    API_INGEST = _("通过接口写入数据")
+    API_FIGURES = _("通过接口读取数字")
+    API_DOCS = _("查看接口文档")
+    CONFIGURE = _("系统配置")
+
+
+P = Permission
+_EVERYBODY = frozenset({P.TODAY_VIEW, P.PREFERENCES, P.JOB_VIEW})
+_SEES = _EVERYBODY | {P.CUSTOMER_VIEW, P.GROUP_VIEW, P.MOMENT_VIEW}
+
+ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
+    Role.AGENT: _SEES | {P.CUSTOMER_REVEAL},
+    Role.LEAD: _SEES
+    | {
+        P.CUSTOMER_REVEAL,
+        P.MOMENT_SCHEDULE,
+        P.MOMENT_APPROVE,
+        P.ANALYTICS_VIEW,
+        P.AGENTS_VIEW,
+        P.AUDIENCE_SAVE,
+        P.EXPORT,
+        P.API_FIGURES,
+    },
+    Role.OPERATOR: _SEES
+    | {
+        P.MOMENT_SCHEDULE,
+        P.ANALYTICS_VIEW,
+        P.AUDIENCE_SAVE,
+        P.EXPORT,
+        P.IMPORT_RUN,
+        P.SYNC_VIEW,
+        P.OUTBOX_VIEW,
+        P.OUTBOX_RESOLVE,
+        P.API_FIGURES,
+        P.API_DOCS,
+    },
+    Role.MANAGER: _SEES
+    | {
+        P.CUSTOMER_REVEAL,
+        P.MOMENT_APPROVE,
+        P.ANALYTICS_VIEW,
+        P.AGENTS_VIEW,
+        P.AUDIENCE_SAVE,
+        P.EXPORT,
+        P.SYNC_VIEW,
+        P.OUTBOX_VIEW,
+        P.API_FIGURES,
+        P.API_DOCS,
+    },
+    Role.REVIEWER: _EVERYBODY | {P.CUSTOMER_VIEW, P.GROUP_VIEW},
+    Role.ADMIN: _EVERYBODY | {P.CONFIGURE, P.SYNC_VIEW, P.API_DOCS},
+    Role.SERVICE: frozenset({P.API_INGEST, P.API_FIGURES}),
+}
+
+
+class Scope(Enum):
+    """What narrows the rows behind a URL: nothing, or the viewer's customers, groups, agents …"""
+
+    NONE = "none"
+    OWN = "own"
+    CUSTOMER = "customer"
+    GROUP = "group"
+    AGENT = "agent"
+    MOMENT = "moment"
+    AUDIENCE = "audience"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The row of one URL in the policy table.
+
+    ``permission`` None with ``public`` False means: any signed-in user. ``audit`` writes an audit
+    entry before the view runs, so that without the entry there is no answer. ``closed``: pages
+    of installed packages that we do not offer.
+    """
+
+    permission: Permission | None
+    scope: Scope = Scope.NONE
+    audit: bool = False
+    public: bool = False
+    closed: bool = False
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """Roles that may open the URL."""
+        if self.closed:
+            return frozenset()
+        if self.public or self.permission is None:
+            return frozenset(Role.values)
+        return frozenset(r for r, rights in ROLE_PERMISSIONS.items() if self.permission in rights)
+
+    def admits(self, user: Any) -> bool:
+        """Whether the user's role holds the permission (scope is the query layer's business)."""
+        if self.public:
+            return True
+        return bool(user.is_authenticated and user.is_active and user.role in self.roles)
+
+
+PUBLIC = Policy(None, public=True)
+SIGNED_IN = Policy(None)
+CLOSED = Policy(None, closed=True)
+
+
+def requires(
+    permission: Permission, *, scope: Scope = Scope.NONE, audit: bool = False
+) -> Callable[[View], View]:
+    """Give a view its policy row; the middleware refuses every view that has none."""
+
+    def attach(view: View) -> View:
+        view.policy = Policy(permission, scope, audit)
+        return view
+
+    return attach
+
+
+def public(view: View) -> View:
+    """A view for everybody, signed in or not (health, WeCom callback)."""
+    view.policy = PUBLIC
+    return view
+
+
+def has_permission(user: Any, permission: Permission) -> bool:
+    """Whether ``user`` holds ``permission`` by role."""
+    return Policy(permission).admits(user)

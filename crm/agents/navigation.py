@@ -1,0 +1,137 @@
+"""The places of the product, in the order in which they stand in the side bar.
+
+An entry shows when the user holds its right and when its URL exists; the policy table still guards
+the page itself, and a test holds both to the same right.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import override, pgettext_lazy
+from pypinyin import Style, lazy_pinyin
+
+from crm.agents.access import Permission
+
+
+@dataclass(frozen=True)
+class Place:
+    """A page that the navigation leads to; ``key`` follows ``g`` on the keyboard."""
+
+    url_name: str
+    label: str | Promise
+    icon: str
+    permission: Permission
+    key: str = ""
+    in_bottom_bar: bool = False
+
+
+@dataclass(frozen=True)
+class Section:
+    """A titled group of places."""
+
+    title: str | Promise
+    places: tuple[Place, ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A place that this user may open, as the templates show it."""
+
+    label: str
+    icon: str
+    url: str
+    key: str
+    is_current: bool
+    in_bottom_bar: bool
+    words: str
+
+
+P = Permission
+SECTIONS = (
+    Section(
+        pgettext_lazy("navigation", "运营"),
+        (
+            Place("analytics:dashboards:today", _("今日"), "home", P.TODAY_VIEW, "t", True),
+            Place("crm:customers:list", _("客户"), "users", P.CUSTOMER_VIEW, "c", True),
+            Place(
+                "crm:groups:list", _("客户群"), "chat-bubble-left-right", P.GROUP_VIEW, "q", True
+            ),
+            Place("crm:moments:calendar", _("朋友圈"), "photo", P.MOMENT_VIEW, "m", True),
+        ),
+    ),
+    Section(
+        _("分析"),
+        (
+            Place("analytics:funnels:funnel", _("漏斗"), "funnel", P.ANALYTICS_VIEW, "f"),
+            Place("analytics:dashboards:agents", _("员工"), "identification", P.AGENTS_VIEW, "y"),
+            Place("crm:audiences:list", _("人群"), "user-group", P.AUDIENCE_SAVE, "r"),
+        ),
+    ),
+    Section(
+        _("系统"),
+        (
+            Place("crm:imports:list", _("导入"), "arrow-up-tray", P.IMPORT_RUN, "d"),
+            Place("crm:outbox:list", _("发送队列"), "paper-airplane", P.OUTBOX_VIEW, "o"),
+            Place("crm:jobs:list", _("作业"), "clipboard-document-list", P.JOB_VIEW, "z"),
+            Place("api-docs", _("接口文档"), "code-bracket", P.API_DOCS),
+            Place("admin:index", _("配置"), "cog-6-tooth", P.CONFIGURE),
+        ),
+    ),
+)
+
+
+def navigation(request: HttpRequest) -> list[tuple[str, list[Entry]]]:
+    """Section titles with the entries that the request's user may open; empty ones left out."""
+    shown = [(section.title, _doors(section, request.user)) for section in SECTIONS]
+    current = _current(request.path, [url for _title, doors in shown for _place, url in doors])
+    return [
+        (str(title), [_entry(place, url, url == current) for place, url in doors])
+        for title, doors in shown
+        if doors
+    ]
+
+
+def _doors(section: Section, user) -> list[tuple[Place, str]]:
+    urls = [(place, _url(place)) for place in section.places if user.can(place.permission)]
+    return [(place, url) for place, url in urls if url]
+
+
+def _url(place: Place) -> str:
+    try:
+        return reverse(place.url_name)
+    except NoReverseMatch:
+        return ""
+
+
+def _entry(place: Place, url: str, is_current: bool) -> Entry:
+    return Entry(
+        label=str(place.label),
+        icon=place.icon,
+        url=url,
+        key=place.key,
+        is_current=is_current,
+        in_bottom_bar=place.in_bottom_bar,
+        words=_search_words(place),
+    )
+
+
+def _current(path: str, urls: list[str]) -> str | None:
+    """The longest entry that ``path`` lies under; the root only when it is the path itself."""
+    under = [url for url in urls if path == url or (url != "/" and path.startswith(url))]
+    return max(under, key=len, default=None)
+
+
+@lru_cache(maxsize=64)
+def _search_words(place: Place) -> str:
+    """What the palette matches: both languages, pinyin and initials of the Chinese name."""
+    with override("zh-hans"):
+        chinese = str(place.label)
+    with override("en"):
+        english = str(place.label)
+    pinyin = "".join(lazy_pinyin(chinese))
+    initials = "".join(lazy_pinyin(chinese, style=Style.FIRST_LETTER))
+    return " ".join([chinese, english, pinyin, initials]).lower()

@@ -1,0 +1,231 @@
+"""Channels, customers, contacts and tags."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+from django.db.models import Exists, F, OuterRef, Q
+from django.utils.translation import gettext_lazy as _
+
+from crm.agents.access import Role
+from crm.agents.models import Agent
+from crm.shared.models import ScopedManager, TimeStamped
+from crm.shared.text import query_terms, search_terms, sort_key
+
+
+class Channel(TimeStamped):
+    """渠道: how a friend came, named by the ``state`` of the live code or link."""
+
+    code = models.CharField(_("代码"), max_length=64, unique=True)
+    name = models.CharField(_("名称"), max_length=64)
+    moment = models.CharField(_("有效时机"), max_length=64, blank=True)
+    is_active = models.BooleanField(_("启用"), default=True)
+
+    class Meta:
+        ordering = ["code"]
+        verbose_name = _("渠道")
+        verbose_name_plural = _("渠道")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TagGroup(TimeStamped):
+    """企业标签组."""
+
+    wecom_id = models.CharField(_("企业微信编号"), max_length=64, unique=True)
+    name = models.CharField(_("名称"), max_length=64)
+    order = models.BigIntegerField(_("次序"), default=0)
+    is_deleted = models.BooleanField(_("已删除"), default=False)
+
+    class Meta:
+        ordering = ["-order", "name"]
+        verbose_name = _("标签组")
+        verbose_name_plural = _("标签组")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Tag(TimeStamped):
+    """企业标签. A tag deleted at WeCom stays as a row, switched off: history names it."""
+
+    wecom_id = models.CharField(_("企业微信编号"), max_length=64, unique=True)
+    group = models.ForeignKey(
+        TagGroup, models.PROTECT, related_name="tags", verbose_name=_("标签组")
+    )
+    name = models.CharField(_("名称"), max_length=64)
+    order = models.BigIntegerField(_("次序"), default=0)
+    is_deleted = models.BooleanField(_("已删除"), default=False)
+
+    class Meta:
+        ordering = ["group", "-order", "name"]
+        verbose_name = _("企业标签")
+        verbose_name_plural = _("企业标签")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class CustomerQuerySet(models.QuerySet):
+    def friends(self) -> "CustomerQuerySet":
+        return self.filter(is_friend=True)
+
+    def visible_to(self, user) -> "CustomerQuerySet":
+        """Own customers for an agent, the team's or departments' for lead and manager."""
+        if not user.is_authenticated or not user.is_active or user.role == Role.ADMIN:
+            return self.none()
+        if user.role in (Role.OPERATOR, Role.REVIEWER, Role.SERVICE) or (
+            user.role in (Role.LEAD, Role.MANAGER) and user.oversees_everything
+        ):
+            return self.all()
+        contacts = Contact.unsafe_all.filter(
+            customer_id=OuterRef("pk"), agent__in=Agent.objects.for_user(user)
+        )
+        return self.filter(Exists(contacts))
+
+    def named_like(self, query: str) -> "CustomerQuerySet":
+        """Customers whose name, pinyin, initials or numbers hold what was typed."""
+        terms = query_terms(query)
+        if not terms:
+            return self
+        return self.filter(Q(search__contains=terms) | Q(customer_no=query.strip()))
+
+
+class Customer(TimeStamped):
+    """客户: a person, friend on WeCom or not. All but identity is derived and can be rebuilt."""
+
+    class Stage(models.TextChoices):
+        ACQUAINTANCE = "acquaintance", _("相识")
+        FAMILIARITY = "familiarity", _("相知")
+        WARMTH = "warmth", _("保温")
+        FATIGUE = "fatigue", _("倦怠")
+        WIN_BACK = "win_back", _("挽回")
+
+    class Gender(models.IntegerChoices):
+        UNKNOWN = 0, _("未知")
+        MALE = 1, _("男")
+        FEMALE = 2, _("女")
+
+    external_userid = models.CharField(
+        _("外部联系人编号"), max_length=64, null=True, blank=True, unique=True
+    )
+    customer_no = models.CharField(_("客户编号"), max_length=64, null=True, blank=True, unique=True)
+    unionid = models.CharField(_("unionid"), max_length=64, null=True, blank=True, unique=True)
+    name = models.CharField(_("昵称"), max_length=128)
+    name_sort = models.CharField(max_length=128, default="", editable=False)
+    search = ArrayField(models.TextField(), default=list, editable=False)
+    avatar = models.CharField(_("头像"), max_length=512, blank=True)
+    gender = models.SmallIntegerField(_("性别"), choices=Gender.choices, default=Gender.UNKNOWN)
+    phone = models.CharField(_("手机号"), max_length=32, blank=True)
+    city = models.CharField(_("城市"), max_length=64, blank=True)
+    birthday = models.DateField(_("生日"), null=True, blank=True)
+    channel = models.ForeignKey(
+        Channel, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("来源渠道")
+    )
+    stage = models.CharField(
+        _("生命周期"), max_length=16, choices=Stage.choices, default=Stage.ACQUAINTANCE
+    )
+    stage_since = models.DateTimeField(_("进入阶段时间"), null=True, blank=True)
+    is_friend = models.BooleanField(_("是好友"), default=False)
+    friend_since = models.DateTimeField(_("首次加微"), null=True, blank=True)
+    tag_ids = ArrayField(models.IntegerField(), default=list, editable=False)
+    group_count = models.IntegerField(_("所在群数"), default=0)
+    order_count = models.IntegerField(_("付款订单数"), default=0)
+    paid_cents = models.BigIntegerField(_("累计付款（分）"), default=0)
+    last_paid_at = models.DateTimeField(_("最近付款"), null=True, blank=True)
+    last_message_at = models.DateTimeField(_("最近发言"), null=True, blank=True)
+    last_fact_at = models.DateTimeField(_("最近动态"), null=True, blank=True)
+    origin = models.CharField(_("建档来源"), max_length=32, default="wecom")
+    known_since = models.DateTimeField(_("建档时间"), null=True, blank=True)
+    synced_at = models.DateTimeField(_("同步时间"), null=True, blank=True)
+
+    unsafe_all = CustomerQuerySet.as_manager()
+    objects = ScopedManager()
+
+    class Meta:
+        verbose_name = _("客户")
+        verbose_name_plural = _("客户")
+        indexes = [
+            GinIndex(fields=["search"], name="customer_search"),
+            GinIndex(fields=["tag_ids"], name="customer_tags"),
+            models.Index(
+                F("friend_since").desc(nulls_last=True), F("id").desc(), name="customer_newest"
+            ),
+            models.Index(
+                F("last_fact_at").desc(nulls_last=True), F("id").desc(), name="customer_recent"
+            ),
+            models.Index(F("paid_cents").desc(), F("id").desc(), name="customer_paid"),
+            models.Index(fields=["name_sort", "id"], name="customer_name"),
+            models.Index(fields=["channel", "-id"], name="customer_channel"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def save(self, *args, **kwargs) -> None:
+        self.refresh_search()
+        super().save(*args, **kwargs)
+
+    def refresh_search(self) -> None:
+        """Recompute what name search and name order read; bulk writers call it themselves."""
+        self.name_sort = sort_key(self.name)
+        self.search = search_terms(self.name)
+
+
+class ContactQuerySet(models.QuerySet):
+    def current(self) -> "ContactQuerySet":
+        return self.filter(status=Contact.Status.ACTIVE)
+
+    def visible_to(self, user) -> "ContactQuerySet":
+        """All relations of customers that the user may see: whom else they know is part of them."""
+        return self.filter(customer__in=Customer.objects.for_user(user))
+
+
+class Contact(TimeStamped):
+    """好友关系: one customer and one agent, as it is now. Its past is in the facts."""
+
+    class Status(models.TextChoices):
+        ACTIVE = "active", _("好友")
+        DELETED_BY_CUSTOMER = "deleted_by_customer", _("被客户删除")
+        DELETED_BY_AGENT = "deleted_by_agent", _("被员工删除")
+        TRANSFERRED = "transferred", _("已移交")
+
+    customer = models.ForeignKey(
+        Customer, models.PROTECT, related_name="contacts", verbose_name=_("客户")
+    )
+    agent = models.ForeignKey(
+        Agent, models.PROTECT, related_name="contacts", verbose_name=_("员工")
+    )
+    status = models.CharField(
+        _("状态"), max_length=24, choices=Status.choices, default=Status.ACTIVE
+    )
+    added_at = models.DateTimeField(_("加微时间"))
+    ended_at = models.DateTimeField(_("结束时间"), null=True, blank=True)
+    add_way = models.SmallIntegerField(_("添加方式"), default=0)
+    state = models.CharField(_("渠道参数"), max_length=64, blank=True)
+    channel = models.ForeignKey(
+        Channel, models.PROTECT, null=True, blank=True, related_name="contacts"
+    )
+    remark = models.CharField(_("备注"), max_length=128, blank=True)
+    description = models.CharField(_("描述"), max_length=512, blank=True)
+    tags = models.ManyToManyField(Tag, related_name="contacts", blank=True, verbose_name=_("标签"))
+    synced_at = models.DateTimeField(_("同步时间"), null=True, blank=True)
+
+    unsafe_all = ContactQuerySet.as_manager()
+    objects = ScopedManager()
+
+    class Meta:
+        verbose_name = _("好友关系")
+        verbose_name_plural = _("好友关系")
+        constraints = [
+            models.UniqueConstraint(fields=["customer", "agent"], name="one_contact_per_pair"),
+            models.CheckConstraint(
+                condition=Q(status="active", ended_at__isnull=True)
+                | (~Q(status="active") & Q(ended_at__isnull=False)),
+                name="ended_contacts_have_an_end",
+            ),
+        ]
+        indexes = [models.Index(fields=["agent", "status", "-added_at"], name="contact_of_agent")]
+
+    def __str__(self) -> str:
+        return f"{self.customer_id}–{self.agent_id}"

@@ -1,0 +1,10 @@
+"""Table of contents for Django: one line per domain that has tables."""
+
+import crm.agents.models
+import crm.audiences.models
+import crm.catalog.models
+import crm.customers.models
+import crm.groups.models
+import crm.timeline.models
+
+__all__ = ["crm"]

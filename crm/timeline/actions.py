@@ -1,0 +1,142 @@
+"""Appending facts, and keeping the table of kinds equal to the declared catalogue."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import Max
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
+from crm.shared.errors import DomainError
+from crm.timeline.catalogue import FIRST_COMPANY_KIND, KINDS
+from crm.timeline.models import FactKind
+
+BATCH = 5_000
+
+_APPEND = """
+insert into crm_fact (customer_id, kind_id, at, recorded_at, agent_id, group_id, channel_id,
+                      order_id, amount_cents, source, source_key, properties)
+select *
+from unnest(%s::bigint[], %s::smallint[], %s::timestamptz[], %s::timestamptz[], %s::bigint[],
+            %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::text[],
+            %s::jsonb[])
+on conflict (source, source_key) do nothing
+"""
+
+
+class UnknownKind(DomainError):
+    """A fact names a kind that nobody declared."""
+
+    code = "unknown_event"
+
+
+@dataclass(frozen=True)
+class NewFact:
+    """A fact to append. ``(source, source_key)`` names it for ever."""
+
+    customer_id: int
+    kind: str
+    at: datetime
+    source: str
+    source_key: str
+    agent_id: int | None = None
+    group_id: int | None = None
+    channel_id: int | None = None
+    order_id: int | None = None
+    amount_cents: int | None = None
+    properties: dict[str, Any] = field(default_factory=dict)
+
+
+def append_facts(facts: Sequence[NewFact], *, now: datetime) -> int:
+    """Append facts that are not yet known, in the caller's transaction; returns how many were new.
+
+    Raises UnknownKind before writing anything.
+    """
+    kinds = kind_ids({fact.kind for fact in facts})
+    added = 0
+    with transaction.atomic(), connection.cursor() as cursor:
+        for start in range(0, len(facts), BATCH):
+            batch = facts[start : start + BATCH]
+            cursor.execute(_APPEND, _columns(batch, kinds, now))
+            added += cursor.rowcount
+    return added
+
+
+def _columns(batch: Sequence[NewFact], kinds: dict[str, int], now: datetime) -> list[list[Any]]:
+    rows = [
+        (
+            fact.customer_id,
+            kinds[fact.kind],
+            fact.at,
+            now,
+            fact.agent_id,
+            fact.group_id,
+            fact.channel_id,
+            fact.order_id,
+            fact.amount_cents,
+            fact.source,
+            fact.source_key,
+            json.dumps(fact.properties, ensure_ascii=False),
+        )
+        for fact in batch
+    ]
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def kind_ids(codes: set[str]) -> dict[str, int]:
+    """Numbers of the named kinds; raises UnknownKind with the names that nobody declared."""
+    known = dict(FactKind.objects.filter(code__in=codes).values_list("code", "id"))
+    if missing := sorted(codes - known.keys()):
+        raise UnknownKind(
+            _("未登记的事件：%(codes)s。请先在配置中登记事件种类。")
+            % {"codes": "、".join(missing)},
+            field="event",
+        )
+    return known
+
+
+def declare_kind(
+    *, code: str, label_zh: str, label_en: str = "", meaning: str = "", emitter: str = "api"
+) -> FactKind:
+    """Declare a company's own kind; the same code again returns the existing row unchanged."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        # Two importers may declare kinds at once; numbers must not collide.
+        cursor.execute("lock table crm_factkind in share row exclusive mode")
+        kind = FactKind.objects.filter(code=code).first()
+        if kind is None:
+            top = FactKind.objects.aggregate(top=Max("id"))["top"] or 0
+            kind = FactKind.objects.create(
+                id=max(top + 1, FIRST_COMPANY_KIND),
+                code=code,
+                label_zh=label_zh or code,
+                label_en=label_en,
+                meaning=meaning,
+                emitter=emitter,
+            )
+    return kind
+
+
+def sync_catalogue(**_signal: Any) -> None:
+    """Write the built-in kinds into their table (after every migration)."""
+    with override("zh-hans"):
+        rows = [
+            FactKind(
+                id=kind.id,
+                code=kind.code,
+                label_zh=str(kind.label),
+                meaning=str(kind.meaning),
+                emitter=kind.emitter,
+                is_builtin=True,
+            )
+            for kind in KINDS
+        ]
+    FactKind.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=["id"],
+        update_fields=["code", "label_zh", "meaning", "emitter", "is_builtin"],
+    )
