@@ -81,6 +81,10 @@ def leave(state: Path) -> None:
         membership.close()
 
 
+def is_joined(state: Path) -> bool:
+    return state.resolve() in _memberships
+
+
 def servers_are_up(state: Path) -> bool:
     return holder(state / "ready.lock") is not None
 
