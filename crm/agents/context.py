@@ -18,6 +18,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     return {
         "html_lang": "zh-Hans" if (get_language() or "zh").startswith("zh") else "en",
         "theme": getattr(user, "theme", None) or request.COOKIES.get("theme", "system"),
+        "error_layout": "base.html" if signed_in else "entrance.html",
         "nav": SimpleLazyObject(lambda: navigation(request)) if signed_in else [],
         "customers_url": _url("crm:customers:list"),
         "corp_zone": settings.CORP_TIME_ZONE,

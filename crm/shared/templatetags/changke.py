@@ -1,0 +1,86 @@
+"""Template filters and tags of the product: ``{% load changke %}``."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from heroicons.templatetags.heroicons import heroicon_outline
+
+from crm.shared import formatting
+
+register = template.Library()
+
+register.filter("digits", formatting.digits)
+register.filter("compact", formatting.compact)
+register.filter("money", formatting.money)
+register.filter("compact_money", formatting.compact_money)
+register.filter("rate", formatting.rate)
+register.filter("share", formatting.share)
+register.filter("points", formatting.points)
+register.filter("masked_phone", formatting.masked_phone)
+register.filter("day", formatting.day)
+register.filter("when", formatting.when)
+register.filter("moment", formatting.moment)
+register.filter("duration", formatting.duration)
+register.filter("file_size", formatting.file_size)
+
+_SORT_ICONS = {
+    "ascending": "chevron-up",
+    "descending": "chevron-down",
+    "none": "chevron-up-down",
+}
+
+
+@register.filter
+def iso(value: datetime) -> str:
+    """The instant for a machine, with the corporation's offset."""
+    return formatting._local(value).isoformat(timespec="seconds")
+
+
+@register.filter
+def item(mapping: Mapping[Any, Any], key: Any) -> Any:
+    """``mapping[key]``, or nothing."""
+    return mapping.get(key)
+
+
+@register.simple_tag
+def icon(name: str, size: int = 20) -> SafeString:
+    """A heroicons outline icon, decorative: text or a label always stands beside it."""
+    return heroicon_outline(name, size=size, aria_hidden="true", focusable="false")
+
+
+@register.simple_tag
+def timestamp(value: datetime | None) -> str:
+    """``<time>`` with relative words; the exact minute stands in its title."""
+    if value is None:
+        return formatting.ABSENT
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        iso(value),
+        formatting.moment(value),
+        formatting.when(value),
+    )
+
+
+@register.inclusion_tag("components/sort_th.html", takes_context=True)
+def sort_th(context: template.Context, key: str, label: str, css: str = "") -> dict[str, Any]:
+    """A column head that sorts on the server: ``?sort=key``, then ``?sort=-key``."""
+    query = context["request"].GET.copy()
+    current = query.get("sort") or context.get("sort", "")
+    direction = {key: "ascending", f"-{key}": "descending"}.get(current, "none")
+    for name in ("after", "before"):
+        query.pop(name, None)
+    # Numbers are asked for largest first, words from the beginning of the alphabet.
+    first = f"-{key}" if "num" in css else key
+    turned = {f"-{key}": key, key: f"-{key}"}
+    query["sort"] = turned.get(current, first)
+    return {
+        "label": label,
+        "css": css,
+        "direction": direction,
+        "icon_name": _SORT_ICONS[direction],
+        "href": f"?{query.urlencode()}",
+    }
