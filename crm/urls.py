@@ -1,7 +1,9 @@
 """Table of contents for Django: one line per domain that has pages or API endpoints."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
 app_name = "crm"
 
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("crm.agents.urls")),
+]
