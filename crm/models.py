@@ -1,10 +1,15 @@
 """Table of contents for Django: one line per domain that has tables."""
 
 import crm.agents.models
+import crm.api.models
 import crm.audiences.models
 import crm.catalog.models
 import crm.customers.models
 import crm.groups.models
+import crm.imports.models
+import crm.jobs.models
+import crm.moments.models
+import crm.outbox.models
 import crm.timeline.models
 
 __all__ = ["crm"]

@@ -11,7 +11,8 @@ from crm.shared.models import ScopedManager, TimeStamped
 
 class OrderQuerySet(models.QuerySet):
     def paid(self) -> "OrderQuerySet":
-        return self.filter(status=Order.Status.PAID)
+        """Orders whose money the company has: refunded ones no longer count."""
+        return self.filter(status__in=[Order.Status.PAID, Order.Status.COMPLETED])
 
     def visible_to(self, user) -> "OrderQuerySet":
         """Orders of customers that the user may see."""
