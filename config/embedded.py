@@ -102,15 +102,20 @@ def wipe(state: Path) -> None:
         return
     hurry(state)
     keeper, users = Lock(state / "keeper.lock"), Lock(state / "users.lock")
-    if not (users.take(wait=5) and keeper.take(wait=10)):
-        raise EmbeddedFailed(f"Some process still uses the servers of {state}.")
-    shutil.rmtree(data_folder(state), ignore_errors=True)
-    shutil.rmtree(socket_folder(state), ignore_errors=True)
-    for entry in state.iterdir():
-        if entry.is_dir():
-            shutil.rmtree(entry)
-        elif entry.suffix != ".lock":
-            entry.unlink()
+    try:
+        if not (keeper.take(wait=10) and users.take(wait=1)):
+            raise EmbeddedFailed(f"Some process still uses the servers of {state}.")
+        if account() is not None:
+            shutil.rmtree(data_folder(state))
+        shutil.rmtree(socket_folder(state))
+        for entry in state.iterdir():
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            elif entry.suffix != ".lock":
+                entry.unlink()
+    finally:
+        keeper.close()
+        users.close()
 
 
 # Places

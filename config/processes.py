@@ -81,11 +81,13 @@ def spawn(
     cwd: Path | None = None,
     account: tuple[int, int] | None = None,
     orphaned: signal.Signals = signal.SIGTERM,
+    answers: bool = False,
 ) -> subprocess.Popen:
     """Start a child in a session of its own that gets the signal `orphaned` when we die.
 
     The session keeps a terminal's Ctrl-C from it: whoever started it decides the order of the end.
-    `account` is the (user, group) to run as.
+    `account` is the (user, group) to run as. What a child prints that `answers` is read from its
+    `stdout` instead of being logged; it must be short.
     """
     parent = os.getpid()
 
@@ -100,8 +102,8 @@ def spawn(
         return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
+            stdout=subprocess.PIPE if answers else output,
+            stderr=output,
             env=env,
             cwd=cwd,
             user=user,

@@ -7,6 +7,7 @@ children along, and the next start ends what one of them left behind.
 """
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -74,14 +75,14 @@ class Supervisor:
         self.start_sandbox()
         embedded.join(self.state)
         catalogues.compile_all()
-        if not self.finish("migrate", manage("migrate", "--noinput", "--verbosity", "0")):
-            raise Broken(f"migrate failed:\n{last_lines(self.log('migrate'))}")
-        self.start_web()
-        logins = self.logins()
+        self.start_web()  # It imports while the database is brought up to date.
+        setup = self.finish("setup", [PYTHON, "-m", "config.demo_setup"], answers=True)
+        if setup.returncode:
+            raise Broken(f"The database was not set up:\n{last_lines(self.log('setup'))}")
         self.wait_for(lambda: addresses.answers(f"{self.at.site}/accounts/login/"), "web")
         seconds = time.monotonic() - self.started_at
         say(f"\nChangke is at  {self.at.site}/   (first page after {seconds:.0f} s)\n")
-        say(logins)
+        say(setup.stdout.read().decode())  # Shows the password, so it never went into a log.
         say(f"Simulated WeCom {self.at.sandbox}/   logs {self.state / 'logs'}")
         say("Ctrl-C stops everything.\n")
 
@@ -110,6 +111,7 @@ class Supervisor:
             f"--secret={self.env['WECOM_SECRET']}",
             f"--token={self.env['WECOM_CALLBACK_TOKEN']}",
             f"--aes-key={self.env['WECOM_CALLBACK_AES_KEY']}",
+            *shlex.split(self.env.get("SANDBOX_OPTIONS", "")),
         )
         self.start_child("sandbox", command)
 
@@ -119,7 +121,7 @@ class Supervisor:
         command += ["--workers", "2", "--blocking-threads", "4", "--respawn-failed-workers"]
         self.start_child("web", [*command, "config.wsgi:application"])
 
-    def start_child(self, name: str, command: list[str]) -> None:
+    def start_child(self, name: str, command: list[str], *, answers: bool = False) -> None:
         self.children[name] = spawn(
             command,
             log=self.log(name),
@@ -127,39 +129,26 @@ class Supervisor:
             cwd=embedded.ROOT,
             # A worker's TERM waits for its tasks; orphaned, it must not.
             orphaned=signal.SIGQUIT if command[: len(WORKER)] == WORKER else signal.SIGTERM,
+            answers=answers,
         )
         addresses.write_down(self.state, self.at, self.children)
 
-    def finish(self, name: str, command: list[str]) -> bool:
-        """Run a command to its end before going on; whether it succeeded."""
-        self.start_child(name, command)
+    def finish(self, name: str, command: list[str], *, answers: bool = False) -> subprocess.Popen:
+        """Run a command to its end before going on."""
+        self.start_child(name, command, answers=answers)
         child = self.children.pop(name)
         try:
             while child.poll() is None:
                 self.breathe()
         finally:
             stop([child], within=END_SECONDS)
-        return child.returncode == 0
-
-    def logins(self) -> str:
-        """Make the demo's logins. Their password is shown, so it must not reach a log."""
-        answer = subprocess.run(
-            manage("demo_users"),
-            env=self.env,
-            cwd=embedded.ROOT,
-            capture_output=True,
-            text=True,
-            start_new_session=True,  # Ctrl-C is for us.
-        )
-        if answer.returncode:
-            raise Broken(f"demo_users failed:\n{answer.stderr}")
-        return answer.stdout
+        return child
 
     def load(self, step: Step, place: str) -> None:
         """One step of the demo's data, told in a line or two; it gives way to pages."""
         say(f"{place} {step.says} …")
         began, name = time.monotonic(), f"load-{step.name}"
-        if not self.finish(name, ["nice", "-n", "10", *manage(*step.arguments)]):
+        if self.finish(name, ["nice", "-n", "10", *manage(*step.arguments)]).returncode:
             say(f"{place} failed; the next start tries again:\n{last_lines(self.log(name))}")
             return
         step.mark_done()
