@@ -1,4 +1,7 @@
-"""Translations: .po files become .mo files without any tool of the system."""
+"""Translations: .po files become .mo files without any tool of the system.
+
+`python -m config.catalogues` does it once; the demo and the tests do it by themselves.
+"""
 
 from pathlib import Path
 
@@ -19,3 +22,7 @@ def compile_all() -> int:
         draft.rename(target)
         compiled += 1
     return compiled
+
+
+if __name__ == "__main__":
+    print(f"{compile_all()} catalogues compiled")

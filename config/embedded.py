@@ -96,14 +96,14 @@ def hurry(state: Path) -> None:
             os.kill(keeper, signal.SIGHUP)
 
 
-def wipe(state: Path) -> None:
-    """Forget everything in a state folder that nobody uses."""
+def wipe(state: Path, *, wait: float = 10) -> None:
+    """Forget everything in a state folder, once its servers have stopped for want of users."""
     if not state.exists():
         return
     hurry(state)
     keeper, users = Lock(state / "keeper.lock"), Lock(state / "users.lock")
     try:
-        if not (keeper.take(wait=10) and users.take(wait=1)):
+        if not (keeper.take(wait=wait) and users.take(wait=1)):
             raise EmbeddedFailed(f"Some process still uses the servers of {state}.")
         if account() is not None:
             shutil.rmtree(data_folder(state))

@@ -1,0 +1,275 @@
+"""Real processes: who starts whom, who notices a death, and what is left afterwards."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from config import addresses, embedded
+from config.processes import Lock, holder
+from tests.waiting import eventually
+
+SMALL_WORLD = "--agents 6 --customers 40 --groups 4 --days 10 --no-life"
+USER = """
+import sys
+from pathlib import Path
+from config import embedded
+print(embedded.join(Path(sys.argv[1]))["DATABASE_URL"], flush=True)
+sys.stdin.read()
+"""
+
+
+def running(state: Path) -> list[str]:
+    """Every process of a state folder, servers included."""
+    marks = (str(state), str(embedded.socket_folder(state)))
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        command = " ".join(process.info["cmdline"] or [])
+        if process.info["status"] != psutil.STATUS_ZOMBIE and any(m in command for m in marks):
+            found.append(command)
+    return found
+
+
+def nothing_runs(state: Path) -> bool:
+    assert running(state) == []
+    return True
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Path]:
+    """A state folder outside the tests' own."""
+    folder = Path(tempfile.mkdtemp(prefix="changke-state-")).resolve()
+    yield folder
+    embedded.wipe(folder)
+    shutil.rmtree(folder)
+
+
+# The embedded servers
+
+
+class User:
+    """A process that uses the servers of a state folder."""
+
+    def __init__(self, state: Path):
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", USER, str(state)],
+            cwd=embedded.ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.database = self.process.stdout.readline().strip()
+
+    def leave(self) -> None:
+        self.process.communicate()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+def count_notes(database: str) -> int:
+    """Add a row to a table of ours and say how many there are."""
+    with psycopg.connect(database) as connection:
+        connection.execute("create table if not exists note (at timestamptz default now())")
+        connection.execute("insert into note default values")
+        return connection.execute("select count(*) from note").fetchone()[0]
+
+
+def test_servers_are_shared_and_end_with_their_last_user(place):
+    first, second = User(place), User(place)
+    assert first.database == second.database
+    first.leave()
+    before = count_notes(second.database)
+    second.kill()
+    eventually(lambda: nothing_runs(place), 10)
+    third = User(place)
+    assert count_notes(third.database) == before + 1
+    third.leave()
+
+
+def test_a_killed_keeper_takes_the_servers_along_and_blocks_nobody(place):
+    user = User(place)
+    before = count_notes(user.database)
+    os.kill(holder(place / "keeper.lock"), signal.SIGKILL)
+    user.kill()
+    next_user = User(place)
+    assert count_notes(next_user.database) == before + 1
+    next_user.leave()
+    eventually(lambda: nothing_runs(place), 10)
+
+
+def test_a_lost_power_supply_blocks_nobody(place):
+    """Everything is killed at once, the note of PostgreSQL's process id stays behind."""
+    user = User(place)
+    before = count_notes(user.database)
+    os.kill(holder(place / "keeper.lock"), signal.SIGSTOP)
+    for process in psutil.process_iter(["name", "cmdline"]):
+        if str(embedded.data_folder(place) / "postgres") in (process.info["cmdline"] or []):
+            process.kill()
+    os.kill(holder(place / "keeper.lock"), signal.SIGKILL)
+    user.kill()
+    assert (embedded.data_folder(place) / "postgres" / "postmaster.pid").exists()
+    next_user = User(place)
+    assert count_notes(next_user.database) == before + 1
+    next_user.leave()
+
+
+def test_data_in_use_are_not_wiped(place):
+    user = User(place)
+    with pytest.raises(embedded.EmbeddedFailed, match="still uses"):
+        embedded.wipe(place, wait=0.5)
+    assert count_notes(user.database)
+    user.leave()
+
+
+def test_secrets_are_made_once_and_private(place):
+    first = embedded.environment(place)
+    assert first["SECRET_KEY"] == embedded.environment(place)["SECRET_KEY"]
+    assert re.fullmatch(r"[0-9A-Za-z]{43}", first["WECOM_CALLBACK_AES_KEY"])
+    assert (place / "secrets.json").stat().st_mode & 0o077 == 0
+    assert place.stat().st_mode & 0o077 == 0
+
+
+def test_help_starts_no_servers(tmp_path):
+    quiet = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    for arguments in (["migrate", "--help"], ["check"]):
+        subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=embedded.ROOT,
+            env=quiet | {"CHANGKE_STATE": str(tmp_path)},
+            check=True,
+            capture_output=True,
+        )
+    assert holder(tmp_path / "keeper.lock") is None
+
+
+def test_a_lock_is_free_again_when_its_holder_is_gone(tmp_path):
+    lock, other = Lock(tmp_path / "a.lock"), Lock(tmp_path / "a.lock")
+    assert lock.take()
+    lock.sign()
+    assert not other.take()
+    assert holder(lock.path) == os.getpid()
+    lock.close()
+    assert other.take()
+
+
+# Ports
+
+
+def test_a_taken_port_is_replaced_and_said_so():
+    said: list[str] = []
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+        at = addresses.choose({"PORT": str(port)}, said.append)
+    assert at.port > port
+    assert said == [f"Port {port} is taken; using {at.port}."]
+    assert at.site == f"http://127.0.0.1:{at.port}"
+
+
+@pytest.mark.parametrize("port", ["abc", "0", "-1", "70000", "80.5"])
+def test_a_port_that_is_none_is_refused(port):
+    with pytest.raises(addresses.NoAddress, match="PORT must be a port number"):
+        addresses.choose({"PORT": port}, print)
+
+
+# The demo
+
+
+class Demo:
+    """One start of the demo, with what it said."""
+
+    def __init__(self, state: Path, *, port: int):
+        self.state = state
+        self.said = state.parent / f"{state.name}.said"
+        env = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+        env |= {"CHANGKE_STATE": str(state), "PORT": str(port), "SANDBOX_OPTIONS": SMALL_WORLD}
+        env |= {"CHANGKE_DEMO_PASSWORD": "correct horse battery"}
+        with self.said.open("wb") as said:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "config.supervisor"],
+                cwd=embedded.ROOT,
+                env=env,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+            )
+
+    def text(self) -> str:
+        return self.said.read_text()
+
+    def wait_for(self, text: str, timeout: float = 60) -> None:
+        def is_said() -> bool:
+            assert self.process.poll() is None or text in self.text(), self.text()
+            return text in self.text()
+
+        eventually(is_said, timeout)
+
+    def site(self) -> str:
+        self.wait_for("Ctrl-C stops everything")
+        return re.search(r"http://127\.0\.0\.1:\d+", self.text()).group()
+
+    def pid_of(self, mark: str) -> int:
+        for pid, _ in json.loads((self.state / "demo.json").read_text())["children"]:
+            if mark in " ".join(psutil.Process(pid).cmdline()):
+                return pid
+        raise AssertionError(f"no child with {mark}")
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(10)
+
+
+def get(url: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_one_command_runs_everything_and_ctrl_c_ends_it(place):
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+        demo = Demo(place, port=port)
+        site = demo.site()
+    assert f"Port {port} is taken; using" in demo.text()
+    assert "operator" in demo.text()
+    assert get(f"{site}/accounts/login/")[0] == 200
+    assert get(f"{site}/healthz") == (200, '{"ok": true}')
+    eventually(lambda: get(f"{site}/readyz")[0] == 200, 40)
+
+    second = Demo(place, port=port)
+    assert second.process.wait(10) == 1
+    assert f"already running: {site}" in second.text()
+
+    assert demo.stop() == 0
+    nothing_runs(place)
+
+
+def test_a_killed_supervisor_leaves_nothing_and_the_next_start_works(place):
+    demo = Demo(place, port=8400)
+    demo.site()
+    demo.process.kill()
+    demo.process.wait()
+    eventually(lambda: nothing_runs(place), 10)
+
+    again = Demo(place, port=8400)
+    again.wait_for("[1/")
+    os.kill(again.pid_of("doorbell@"), signal.SIGKILL)
+    assert again.process.wait(15) == 1
+    assert "doorbell stopped by itself" in again.text()
+    nothing_runs(place)
