@@ -1,0 +1,82 @@
+"""The travel company's own files: UTF-8 with BOM, as office programs write them."""
+
+import csv
+import shutil
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from .clock import SHANGHAI, iso
+from .past import Past
+
+CUSTOMERS = ["customer_id", "name", "phone", "unionid", "city", "birthday", "channel", "created_at"]
+ORDERS = [
+    *("order_id", "customer_id", "status", "paid_at", "amount", "currency"),
+    *("product", "destination", "start_on", "end_on"),
+]
+EVENTS = ["customer_id", "event", "at", "event_id", "agent_id", "group_id", "route_id", "channel"]
+ROUTES = ["route_id", "title", "destination", "days", "price", "departure_city", "theme"]
+
+
+def write(folder: Path, past: Past, dice) -> None:
+    """customers.csv, orders.csv, events.csv and routes.csv of a generated past."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_csv(
+        folder / "customers.csv",
+        CUSTOMERS,
+        ((*row[:7], iso(row[7])) for row in sorted(past.customers)),
+    )
+    ordered = sorted(past.orders, key=lambda order: (order["paid_at"], order["customer_id"]))
+    write_csv(
+        folder / "orders.csv",
+        ORDERS,
+        (order_row(f"O{number:08d}", order) for number, order in enumerate(ordered, start=1)),
+    )
+    told = sorted(past.events, key=lambda event: (event[2], event[0], event[1]))
+    write_csv(
+        folder / "events.csv",
+        EVENTS,
+        (
+            (event[0], event[1], iso(event[2]), f"E{number:08d}", *event[3:])
+            for number, event in enumerate(told, start=1)
+        ),
+    )
+    write_csv(
+        folder / "routes.csv", ROUTES, ([route[name] for name in ROUTES] for route in past.routes)
+    )
+
+
+def order_row(order_id: str, order: dict) -> list:
+    return [
+        order_id,
+        order["customer_id"],
+        order["status"],
+        iso(order["paid_at"]),
+        order["amount"],
+        order["currency"],
+        order["product"],
+        order["destination"],
+        local_date(order["start"]),
+        local_date(order["end"]),
+    ]
+
+
+def write_csv(path: Path, header: list[str], rows: Iterable) -> None:
+    """Whole or not at all: a reader never sees half a file."""
+    unfinished = path.with_suffix(".part")
+    with unfinished.open("w", encoding="utf-8-sig", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(header)
+        writer.writerows(rows)
+    unfinished.replace(path)
+
+
+def local_date(at: float) -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime(at + SHANGHAI))
+
+
+def copy_files(source: Path, target: Path) -> None:
+    """The generated files once more, where somebody else expects them."""
+    target.mkdir(parents=True, exist_ok=True)
+    for path in sorted(source.glob("*.csv")):
+        shutil.copyfile(path, target / path.name)
