@@ -79,6 +79,12 @@ def count(queryset: QuerySet) -> tuple[int, bool]:
     return max(int(plan["Plan Rows"]), counted), False
 
 
+def ordered(queryset: QuerySet, order: Sequence[str]) -> QuerySet:
+    """The whole queryset in the order of its pages (for files)."""
+    keys = [_Key.of(queryset, name) for name in _total_order(order)]
+    return queryset.order_by(*(key.ordering(False) for key in keys))
+
+
 def neighbours(queryset: QuerySet, *, order: Sequence[str], row: Any) -> tuple[Any, Any]:
     """Primary keys of the rows before and after ``row`` in that order; None at either end."""
     keys = [_Key.of(queryset, name) for name in _total_order(order)]
