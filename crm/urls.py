@@ -6,4 +6,6 @@ app_name = "crm"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("crm.agents.urls")),
+    path("customers/", include("crm.customers.urls")),
+    path("groups/", include("crm.groups.urls")),
 ]

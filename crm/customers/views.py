@@ -1,0 +1,201 @@
+"""The list of customers and the profile of one."""
+
+from datetime import datetime, timedelta
+
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET, require_POST
+
+from crm.agents.access import Permission, Scope, requires
+from crm.customers.disclosure import EXPORT_HEADER, export_customers, reveal_phone
+from crm.customers.forms import CustomerFilterForm, RevealForm
+from crm.customers.models import Customer
+from crm.customers.profile import neighbours_in_list, read_profile
+from crm.customers.queries import DEFAULT_SORT, customer_page, find_customers, newcomers
+from crm.shared.errors import DomainError
+from crm.shared.filters import kept
+from crm.shared.formatting import compact, digits
+from crm.shared.http import is_htmx
+from crm.shared.paging import Page
+from crm.shared.sheets import csv_response
+from crm.shared.times import local_day
+from crm.timeline.queries import timeline
+from crm.timeline.words import FAMILIES
+
+PANEL_ROWS = 20
+NEWS_LOOKBACK = timedelta(hours=12)
+
+
+@requires(Permission.CUSTOMER_VIEW, scope=Scope.CUSTOMER)
+@require_GET
+def customer_list(request: HttpRequest) -> HttpResponse:
+    """The list, or its people as a side panel where a number was opened."""
+    form = CustomerFilterForm(request.GET, user=request.user)
+    sort = request.GET.get("sort") or DEFAULT_SORT
+    in_panel = is_htmx(request)
+    page = customer_page(
+        request.user,
+        form.filter(),
+        sort=sort,
+        params=request.GET,
+        size=PANEL_ROWS if in_panel else 50,
+    )
+    context = {
+        "page": page,
+        "count": _count_words(page),
+        "query": _query(request),
+        "sort": DEFAULT_SORT,
+    }
+    if in_panel:
+        return TemplateResponse(request, "crm/customers/_panel.html", context)
+    return TemplateResponse(
+        request, "crm/customers/list.html", context | _list_context(request, form)
+    )
+
+
+def _list_context(request: HttpRequest, form: CustomerFilterForm) -> dict:
+    narrowed = form.is_narrowed
+    return {
+        "chips": form.chips(),
+        "search": {
+            "name": "q",
+            "value": form.value("q"),
+            "placeholder": _("姓名、拼音、首字母或编号"),
+            "hidden": kept(request.GET, without=("q",)),
+        },
+        "clear_href": "?" if narrowed else "",
+        "narrowed": narrowed,
+        "ignored": [form[name].label for name in form.errors],
+        "opened_at": timezone.now().isoformat(),
+        "may_export": request.user.can(Permission.EXPORT),
+    }
+
+
+@requires(Permission.CUSTOMER_VIEW, scope=Scope.CUSTOMER)
+@require_GET
+def customer_news(request: HttpRequest) -> HttpResponse:
+    """Friends added since the list was opened; an open page asks for it every few seconds."""
+    form = CustomerFilterForm(request.GET, user=request.user)
+    since = _since(request.GET.get("since", ""), now=timezone.now())
+    total, latest = newcomers(request.user, form.filter(), since=since)
+    context = {"total": total, "latest": latest, "query": _query(request)}
+    return TemplateResponse(request, "crm/customers/_news.html", context)
+
+
+@requires(Permission.CUSTOMER_VIEW, scope=Scope.CUSTOMER)
+@require_GET
+def customer_profile(request: HttpRequest, customer_id: int) -> HttpResponse:
+    """Who is this, and what happened."""
+    customer = _customer_or_404(request, customer_id)
+    return _profile(request, customer)
+
+
+@requires(Permission.CUSTOMER_REVEAL, scope=Scope.CUSTOMER, audit=True)
+@require_POST
+def reveal_customer_phone(request: HttpRequest, customer_id: int) -> HttpResponse:
+    """The whole phone number, against a reason that is written down."""
+    customer = _customer_or_404(request, customer_id)
+    form = RevealForm(request.POST)
+    phone = ""
+    if form.is_valid():
+        try:
+            phone = reveal_phone(
+                customer=customer,
+                reason=form.cleaned_data["reason"],
+                by=request.user,
+                now=timezone.now(),
+            )
+        except DomainError as refusal:
+            form.add_error(refusal.field, str(refusal))
+    if is_htmx(request):
+        context = {"profile": read_profile(customer, request.user), "phone": phone}
+        context |= {"reveal": form, "may_reveal": True}
+        response = TemplateResponse(request, "crm/customers/_phone.html", context)
+    else:
+        response = _profile(request, customer, phone=phone, reveal=form)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+@requires(Permission.EXPORT, scope=Scope.CUSTOMER, audit=True)
+@require_GET
+def export_customer_list(request: HttpRequest) -> HttpResponseBase:
+    """The list as it is narrowed and ordered now, as a file."""
+    form = CustomerFilterForm(request.GET, user=request.user)
+    now = timezone.now()
+    try:
+        rows = export_customers(
+            find_customers(request.user, form.filter()),
+            sort=request.GET.get("sort") or DEFAULT_SORT,
+            by=request.user,
+            now=now,
+            query=_query(request)[:1000],
+        )
+    except DomainError as refusal:
+        context = {"title": _("没有导出"), "text": str(refusal), "query": _query(request)}
+        return TemplateResponse(request, "crm/customers/refused.html", context, status=422)
+    return csv_response(f"customers-{local_day(now)}.csv", EXPORT_HEADER, rows)
+
+
+def _profile(
+    request: HttpRequest, customer: Customer, *, phone: str = "", reveal: RevealForm | None = None
+) -> HttpResponse:
+    family = request.GET.get("kind", "")
+    context = {
+        "profile": read_profile(customer, request.user),
+        "entries": timeline(request.user, customer.pk, family=family, params=request.GET),
+        "families": FAMILIES,
+        "family": family,
+        "phone": phone,
+        "reveal": reveal or RevealForm(),
+        "may_reveal": request.user.can(Permission.CUSTOMER_REVEAL),
+        **_way_through_list(request, customer),
+    }
+    return TemplateResponse(request, "crm/customers/profile.html", context)
+
+
+def _way_through_list(request: HttpRequest, customer: Customer) -> dict:
+    """Where the list stands from which the user came (``?list=`` holds its query string)."""
+    if "list" not in request.GET:
+        return {"list_query": None}
+    listed = QueryDict(request.GET["list"][:2000])
+    form = CustomerFilterForm(listed, user=request.user)
+    before, after = neighbours_in_list(
+        customer, request.user, form.filter(), listed.get("sort") or DEFAULT_SORT
+    )
+    return {"list_query": listed.urlencode(), "previous_id": before, "next_id": after}
+
+
+def _customer_or_404(request: HttpRequest, customer_id: int) -> Customer:
+    seen = Customer.objects.for_user(request.user).select_related("channel")
+    return get_object_or_404(seen, pk=customer_id)
+
+
+def _query(request: HttpRequest) -> str:
+    """The query string of the question: filters and order, without the place in the list."""
+    query = QueryDict(mutable=True)
+    for name, value in kept(request.GET):
+        query.appendlist(name, value)
+    return query.urlencode()
+
+
+def _count_words(page: Page) -> str:
+    if page.is_exact:
+        return ngettext("%(n)s 位客户", "%(n)s 位客户", page.total) % {"n": digits(page.total)}
+    return _("约 %(n)s 位客户") % {"n": compact(page.total)}
+
+
+def _since(text: str, *, now: datetime) -> datetime:
+    try:
+        asked = parse_datetime(text.replace(" ", "+"))
+    except ValueError:
+        asked = None
+    if asked is None or timezone.is_naive(asked):
+        return now
+    return max(asked, now - NEWS_LOOKBACK)
