@@ -66,11 +66,14 @@ class Supervisor:
     def start(self) -> None:
         """Up to the first page."""
         shorten_logs(self.state)
+        no_proxy = ",".join(filter(None, (os.environ.get("no_proxy"), "127.0.0.1", "localhost")))
         self.env = {
             **os.environ,
             **embedded.environment(self.state),
             "WECOM_BASE_URL": self.at.sandbox,
             "SITE_URL": self.at.site,
+            "NO_PROXY": no_proxy,  # A machine's proxy cannot reach our sandbox.
+            "no_proxy": no_proxy,
         }
         self.start_sandbox()
         embedded.join(self.state)
@@ -102,17 +105,20 @@ class Supervisor:
     # Children
 
     def start_sandbox(self) -> None:
-        command = manage(
-            "sandbox",
+        # The folder rather than `manage.py sandbox`: it needs no Django, so it is there at once.
+        command = [
+            PYTHON,
+            "crm/wecom/sandbox",
             f"--port={self.at.sandbox_port}",
             f"--store={self.state / 'sandbox'}",
             f"--callback-url={self.at.site}/wecom/callback/",
             f"--corp-id={self.env['WECOM_CORP_ID']}",
+            f"--agent-id={self.env['WECOM_AGENT_ID']}",
             f"--secret={self.env['WECOM_SECRET']}",
             f"--token={self.env['WECOM_CALLBACK_TOKEN']}",
             f"--aes-key={self.env['WECOM_CALLBACK_AES_KEY']}",
             *shlex.split(self.env.get("SANDBOX_OPTIONS", "")),
-        )
+        ]
         self.start_child("sandbox", command)
 
     def start_web(self) -> None:
