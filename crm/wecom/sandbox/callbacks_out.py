@@ -79,9 +79,10 @@ class Postman:
 
     def queue(self, db: sqlite3.Connection, at: float, name: str, xml: str) -> int:
         due = time.time() + self.dice.random() * self.options["reorder_seconds"]
+        state = "pending" if self.url else "unsent"  # Nobody has subscribed.
         return db.execute(
-            "insert into callbacks (at, event, xml, due_real) values (?, ?, ?, ?)",
-            (at, name, xml, due),
+            "insert into callbacks (at, event, xml, due_real, state) values (?, ?, ?, ?, ?)",
+            (at, name, xml, due, state),
         ).lastrowid
 
     def check_url(self) -> bool:

@@ -24,7 +24,7 @@ th{color:var(--quiet);font-weight:500}.good{color:var(--good)}.bad{color:var(--b
 .quiet{color:var(--quiet)}a{color:inherit}
 """
 
-MARKS = {"delivered": "good", "lost": "bad", "pending": "quiet", "sending": "quiet"}
+MARKS = {"delivered": "good", "lost": "bad", "pending": "quiet", "sending": "quiet", "unsent": "quiet"}
 
 
 def render(sandbox, *, english: bool) -> str:

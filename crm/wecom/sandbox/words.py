@@ -40,6 +40,7 @@ PAIRS = {
     "delivered": ("已送达", "Delivered"),
     "lost": ("已丢失", "Lost"),
     "pending": ("等待中", "Waiting"),
+    "unsent": ("无接收方", "No receiver"),
     "sending": ("发送中", "Sending"),
     "duplicate": ("重复，未送达", "Duplicate, not shown"),
     "dropped": ("超频，已丢弃", "Too many, dropped"),
