@@ -1,20 +1,31 @@
 """Answers when something is refused or fails: the shell stays, with a reference to quote."""
 
+import logging
 import uuid
 
+import structlog
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
 from crm.agents.access import ROLE_PERMISSIONS, Permission, Role
+
+logger = logging.getLogger(__name__)
 
 
 def _wants_json(request: HttpRequest) -> bool:
     return request.path.startswith("/api/")
 
 
+def _reference() -> str:
+    """The beginning of the request's id, which every log line of the request carries."""
+    request_id = structlog.contextvars.get_contextvars().get("request_id") or uuid.uuid4().hex
+    return "".join(filter(str.isalnum, request_id))[:8]
+
+
 def _page(request: HttpRequest, status: int, message: str, **context) -> HttpResponse:
-    reference = getattr(request, "reference", "") or uuid.uuid4().hex[:8]
+    reference = _reference()
     if _wants_json(request):
         return JsonResponse({"error": message, "reference": reference}, status=status)
     context |= {"message": message, "reference": reference}
@@ -49,7 +60,13 @@ def bad_request(request: HttpRequest, exception=None) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    return _page(request, 500, _("系统出错了，已记录"))
+    try:
+        return _page(request, 500, _("系统出错了，已记录"))
+    except Exception:
+        # The shell asks the database who is here, which may be the very thing that failed.
+        logger.exception("the page that says so failed too")
+        page = render_to_string("500_bare.html", {"reference": _reference()})
+        return HttpResponse(page, status=500)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

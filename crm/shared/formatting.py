@@ -145,13 +145,13 @@ def duration(value: Number | timedelta | None) -> str:
         return ABSENT
     seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
     if 0 < seconds < 10 and seconds != int(seconds):
-        return gettext("%(n)s 秒") % {"n": f"{_rounded(seconds, 1)}"}
+        return pgettext("duration", "%(n)s 秒") % {"n": f"{_rounded(seconds, 1)}"}
     whole = int(_rounded(abs(seconds), 0))
     sizes = (
-        (86_400, gettext("%(n)s 天")),
-        (3_600, gettext("%(n)s 小时")),
-        (60, gettext("%(n)s 分")),
-        (1, gettext("%(n)s 秒")),
+        (86_400, pgettext("duration", "%(n)s 天")),
+        (3_600, pgettext("duration", "%(n)s 小时")),
+        (60, pgettext("duration", "%(n)s 分")),
+        (1, pgettext("duration", "%(n)s 秒")),
     )
     for place, (size, words) in enumerate(sizes):
         if whole >= size:
@@ -161,7 +161,7 @@ def duration(value: Number | timedelta | None) -> str:
                 if rest := whole % size // small:
                     parts.append(small_words % {"n": rest})
             return " ".join(parts)
-    return gettext("%(n)s 秒") % {"n": 0}
+    return pgettext("duration", "%(n)s 秒") % {"n": 0}
 
 
 def file_size(size: int | None) -> str:
