@@ -6,14 +6,16 @@ the caller asks to keep the people.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 
 from analytics.events import kernel
-from analytics.events.columns import Columns, sealed
+from analytics.events.columns import Columns, Dimension, sealed
 
 BLOCK_CUSTOMERS = 1 << 16
 BLOCK_EVENTS = 1 << 20
@@ -24,14 +26,14 @@ THREADS = min(8, len(os.sched_getaffinity(0)))
 class Axis:
     """One attribute of the entry that splits customers into cells.
 
-    Either `dimension` (a name in the columns, as of the entry; `own` gives each customer's value
-    where events tell none) or `edges` (starts of periods). `places` maps a value's code to its
+    Either `dimension` (as of the entry; `own` gives each customer's value where events tell none)
+    or `edges` (starts of periods). `places` maps a value's code to its
     cell, -1 to leave the customer out; `width` is the number of cells.
     """
 
     width: int
     places: np.ndarray
-    dimension: str = ""
+    dimension: Dimension | None = None
     own: np.ndarray | None = None
     edges: np.ndarray | None = None
 
@@ -55,52 +57,73 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Folded:
-    """Customers of one block: arrays over rows low..high, seconds-to-step per step from the second.
+class Part:
+    """A table of events of which `skip` (one flag per customer row) leaves customers out."""
 
-    The seconds of step k stand in row order, for the rows whose level is at least k.
+    columns: Columns
+    skip: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Folded:
+    """Customers low..high of one part: their level, openness, entry event and cell.
+
+    The seconds from the entry to step k (`seconds[k - 2]`) stand in row order, for the rows whose
+    level is at least k. A cell of -1 means that a filter left the customer out.
     """
 
+    part: int
     low: int
     high: int
     levels: np.ndarray
     opens: np.ndarray
     entries: np.ndarray
     cells: np.ndarray
-    seconds: tuple[np.ndarray, ...] = field(default_factory=tuple)
+    seconds: tuple[np.ndarray, ...]
 
 
-def fold_blocks(columns: Columns, plan: Plan, skip: np.ndarray | None = None) -> Iterator[Folded]:
-    """Folded blocks in order of customers; `skip` (one byte per row) leaves customers out."""
-    left_out = sealed(np.empty(0, np.uint8) if skip is None else skip.view(np.uint8))
-    bounds = block_bounds(columns.offsets)
-    if len(bounds) <= 2 or THREADS == 1:
-        for low, high in zip(bounds[:-1], bounds[1:], strict=True):
-            yield fold_block(columns, plan, left_out, int(low), int(high))
-        return
+Result = TypeVar("Result")
+
+
+def fold_parts(
+    parts: Sequence[Part], plans: Sequence[Plan], harvest: Callable[[Folded], Result]
+) -> list[Result]:
+    """What `harvest` takes from each folded block, in order of parts and customers.
+
+    `harvest` runs on the thread that folded the block, and must copy what it keeps.
+    """
+    blocks = [
+        (number, low, high)
+        for number, part in enumerate(parts)
+        for low, high in pairwise(block_bounds(part.columns.offsets))
+    ]
+
+    def work(block: tuple[int, int, int]) -> Result:
+        number, low, high = block
+        part, plan = parts[number], plans[number]
+        return harvest(fold_block(part, plan, number, low, high))
+
+    if len(blocks) < 2 or THREADS == 1:
+        return [work(block) for block in blocks]
     with ThreadPoolExecutor(THREADS) as pool:
-        yield from pool.map(
-            lambda pair: fold_block(columns, plan, left_out, int(pair[0]), int(pair[1])),
-            zip(bounds[:-1], bounds[1:], strict=True),
-        )
+        return list(pool.map(work, blocks))
 
 
-def block_bounds(offsets: np.ndarray) -> np.ndarray:
-    """Rows at which blocks begin: bounded in customers and, roughly, in events."""
+def block_bounds(offsets: np.ndarray) -> list[int]:
+    """Rows at which blocks begin, and the last row: bounded in customers and in events."""
     customers = len(offsets) - 1
-    bounds = list(range(0, customers, BLOCK_CUSTOMERS)) + [customers]
-    finer = [0]
-    for low, high in zip(bounds[:-1], bounds[1:], strict=True):
-        pieces = int((int(offsets[high]) - int(offsets[low])) // BLOCK_EVENTS) + 1
-        cuts = np.linspace(int(offsets[low]), int(offsets[high]), pieces + 1)[1:-1]
-        finer += sorted({int(i) for i in np.searchsorted(offsets[low:high], cuts) + low} - {low})
-        finer.append(high)
-    return np.unique(np.asarray(finer, np.int64))
+    if customers <= 0:
+        return []
+    starts = np.arange(0, customers, BLOCK_CUSTOMERS)
+    # A block that starts every BLOCK_EVENTS events keeps busy customers from piling up in one.
+    by_events = np.searchsorted(offsets, np.arange(0, int(offsets[-1]), BLOCK_EVENTS))
+    return np.unique(np.concatenate((starts, by_events, [customers]))).tolist()
 
 
-def fold_block(columns: Columns, plan: Plan, skip: np.ndarray, low: int, high: int) -> Folded:
+def fold_block(part: Part, plan: Plan, number: int, low: int, high: int) -> Folded:
     """Fold the customers in rows low..high and say in which cell each stands."""
-    size = high - low
+    size, columns = high - low, part.columns
+    skip = sealed(np.empty(0, np.uint8) if part.skip is None else part.skip.view(np.uint8))
     levels, opens = np.empty(size, np.uint8), np.empty(size, np.uint8)
     entries = np.empty(size, np.int64)
     durations = np.empty((max(plan.steps - 1, 1), size), np.uint32)
@@ -115,7 +138,7 @@ def fold_block(columns: Columns, plan: Plan, skip: np.ndarray, low: int, high: i
         values = _axis_values(columns, axis, low, high, levels, entries)
         kernel.combine(cells, values, axis.places, axis.width)
     seconds = tuple(durations[step, : reached[step]] for step in range(plan.steps - 1))
-    return Folded(low, high, levels, opens, entries, cells, seconds)
+    return Folded(number, low, high, levels, opens, entries, cells, seconds)
 
 
 def _axis_values(
@@ -125,8 +148,7 @@ def _axis_values(
     if axis.edges is not None:
         kernel.period_of_entry(low, high, levels, entries, columns.seconds, axis.edges, values)
         return values
-    dimension = columns.dimensions[axis.dimension]
-    own = np.empty(0, np.uint16) if axis.own is None else axis.own
+    dimension, own = axis.dimension, sealed(axis.own)
     kernel.values_as_of(
         low, high, columns.offsets, levels, entries, dimension.rows, dimension.codes, own, values
     )

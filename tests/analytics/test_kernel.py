@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from analytics.events import kernel
 from analytics.events.columns import from_arrays
-from analytics.events.folding import Plan, fold_blocks
+from analytics.events.folding import Part, Plan, fold_parts
 from tests.analytics.oracle import Verdict, judge
 
 SECOND = 1_000_000
@@ -39,7 +39,7 @@ def fold_logs(
     )
     order_in_log = [sorted(range(len(log)), key=lambda i, log=log: (log[i][0], i)) for log in logs]
     verdicts = [Verdict(0)] * len(logs)
-    for block in fold_blocks(columns, plan):
+    for block in fold_parts([Part(columns)], [plan], lambda block: block):
         seconds = [iter(values) for values in block.seconds]
         for row in range(block.low, block.high):
             level = int(block.levels[row - block.low])

@@ -1,0 +1,195 @@
+"""The facts of the product as a source: the snapshot and, on top, what was recorded since.
+
+Customers with newer facts are taken out of the snapshot and folded again from all their events, so
+an answer never depends on when the last refresh was. Whose customers are counted is decided here:
+whoever is outside the viewer's scope is left out before anything is folded.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+
+import numpy as np
+from psycopg import sql
+
+from analytics.events import facts
+from analytics.events.columns import Columns, Events, from_arrays
+from analytics.events.folding import Part
+from analytics.events.properties import meets
+from analytics.events.refresh import columns_root
+from analytics.events.snapshots import Snapshot, current
+from analytics.events.source import ConditionLike, Value
+from crm.agents.models import Agent, Department, User
+from crm.customers.models import Channel, Customer
+from crm.timeline.models import FactKind
+
+# Stages have no table; their place in this list is their id.
+STAGES = ("", *Customer.Stage.values)
+_STAGES = sql.Literal(list(STAGES))
+# The customer's own value as a number, and which customers have one.
+_OWN_VALUE = {
+    "channel": (sql.SQL("channel_id"), sql.SQL("channel_id is not null")),
+    "stage": (
+        sql.SQL("array_position({}::text[], stage::text) - 1").format(_STAGES),
+        sql.SQL("stage = any({}::text[])").format(_STAGES),
+    ),
+}
+_NEVER = datetime.fromtimestamp(0, UTC)
+
+
+class SnapshotOutOfStep(Exception):
+    """Facts of the snapshot are no longer in PostgreSQL; it must be rebuilt."""
+
+
+class LiveSource:
+    """Facts as they are now, for one viewer; `allowed` None means every customer.
+
+    Everything is read when first asked for and then kept, so one source gives answers that agree
+    with each other. Make a new one for every request.
+    """
+
+    def __init__(self, *, allowed: np.ndarray | None = None) -> None:
+        self._allowed = allowed
+
+    @classmethod
+    def for_user(cls, user: User) -> "LiveSource":
+        """The facts of the customers that the user may see."""
+        customers = Customer.objects.for_user(user)
+        if not customers.query.where:
+            return cls()
+        ids = np.fromiter(customers.values_list("pk", flat=True).iterator(), np.int64)
+        return cls(allowed=np.sort(ids))
+
+    @cached_property
+    def snapshot(self) -> Snapshot | None:
+        return current(columns_root())
+
+    @cached_property
+    def _newer(self) -> facts.Block | None:
+        return facts.facts_after(self.snapshot.upto if self.snapshot else 0)
+
+    @cached_property
+    def _tail(self) -> Columns | None:
+        """All events of the customers that have newer facts."""
+        if self._newer is None:
+            return None
+        newer = self._newer.events
+        customers = np.unique(newer.customers)
+        known = [bucket.events_of(bucket.rows_of(customers)) for bucket in self._buckets]
+        events: Events = facts.joined([*known, newer])
+        return from_arrays(events.customers, events.at_micros, events.kinds, **events.dimensions)
+
+    @property
+    def _buckets(self) -> tuple[Columns, ...]:
+        return self.snapshot.buckets if self.snapshot else ()
+
+    @cached_property
+    def parts(self) -> list[Part]:
+        """The buckets of the snapshot and, last, the customers with newer facts."""
+        newer = np.empty(0, np.int64)
+        if self._newer is not None:
+            newer = np.unique(self._newer.events.customers)
+        parts = [Part(bucket, self._left_out(bucket, newer)) for bucket in self._buckets]
+        if self._tail is not None:
+            parts.append(Part(self._tail, self._left_out(self._tail, newer[:0])))
+        return parts
+
+    def _left_out(self, columns: Columns, replaced: np.ndarray) -> np.ndarray | None:
+        if self._allowed is None and not len(replaced):
+            return None
+        skip = np.zeros(columns.customers, bool)
+        if self._allowed is not None:
+            skip[:] = True
+            skip[columns.rows_of(self._allowed)] = False
+        skip[columns.rows_of(replaced)] = True
+        return skip
+
+    @cached_property
+    def data_time(self) -> datetime:
+        """When the newest fact was recorded."""
+        known = self.snapshot.data_time if self.snapshot else _NEVER
+        return max(known, self._newer.recorded_at) if self._newer else known
+
+    @cached_property
+    def span(self) -> tuple[int, int]:
+        spans = [self.snapshot.span] if self.snapshot and self.snapshot.events else []
+        if self._newer is not None:
+            at = self._newer.events.at_micros
+            spans.append((int(at.min()) // 1_000_000, int(at.max()) // 1_000_000))
+        if not spans:
+            return 0, 0
+        return min(first for first, _ in spans), max(last for _, last in spans)
+
+    def kind_ids(self, codes: Iterable[str]) -> dict[str, int]:
+        return dict(FactKind.objects.filter(code__in=codes).values_list("code", "id"))
+
+    def own_ids(self, attribute: str, part: int) -> np.ndarray | None:
+        """Channel and stage stand on the customer's record."""
+        if attribute not in _OWN_VALUE:
+            return None
+        value, present = _OWN_VALUE[attribute]
+        query = sql.SQL(
+            "select id, ({value})::bigint from crm_customer where {present} and {customers}"
+        ).format(value=value, present=present, customers=self._customers_of(part, "id"))
+        rows = facts.numbers(query, "id", "value")
+        columns = self.parts[part].columns
+        return columns.spread(rows["id"].astype(np.int64), rows["value"].astype(np.int64))
+
+    def values(self, attribute: str, ids: Sequence[int]) -> dict[int, Value]:
+        if attribute == "stage":
+            return {i: Value(STAGES[i], str(Customer.Stage(STAGES[i]).label)) for i in ids}
+        if attribute == "channel":
+            rows = Channel.objects.filter(pk__in=ids).values_list("pk", "code", "name")
+        elif attribute == "agent":
+            rows = Agent.unsafe_all.filter(pk__in=ids).values_list("pk", "userid", "name")
+        else:
+            rows = Department.objects.filter(pk__in=ids).values_list("pk", "wecom_id", "name")
+        found = {pk: Value(str(key), name) for pk, key, name in rows}
+        return {i: found.get(i, Value(f"#{i}", f"#{i}")) for i in ids}
+
+    def teams(self, agent_ids: Sequence[int]) -> dict[int, int]:
+        agents = Agent.unsafe_all.filter(pk__in=agent_ids, department__isnull=False)
+        return dict(agents.values_list("pk", "department_id"))
+
+    def matching(self, kind: int, tests: Sequence[ConditionLike], part: int) -> np.ndarray:
+        query = sql.SQL(
+            "select ({meets})::int::bigint from crm_fact where kind_id = {kind} and {seen}"
+            " and {customers} and {in_range} order by customer_id, at, id"
+        ).format(
+            meets=meets(tests),
+            kind=sql.Literal(kind),
+            seen=self._seen_facts(part),
+            customers=self._customers_of(part, "customer_id"),
+            in_range=sql.SQL(facts.IN_RANGE),
+        )
+        found = facts.numbers(query, "value")["value"].astype(bool)
+        columns = self.parts[part].columns
+        codes = np.flatnonzero(columns.kind_ids == kind)
+        if len(found) != int(np.isin(columns.kinds, codes).sum()):
+            raise SnapshotOutOfStep(f"kind {kind}: {len(found)} facts differ from the snapshot")
+        return found
+
+    def _is_tail(self, part: int) -> bool:
+        return self._newer is not None and part == len(self.parts) - 1
+
+    def _seen_facts(self, part: int) -> sql.Composable:
+        """Facts that this source has read: later ones may have been committed meanwhile."""
+        settled = sql.SQL("id <= {}").format(
+            sql.Literal(self.snapshot.upto if self.snapshot else 0)
+        )
+        if not self._is_tail(part):
+            return settled
+        newer = sql.Literal(self._newer.ids.tolist())
+        return sql.SQL("({} or id = any({}::bigint[]))").format(settled, newer)
+
+    def _customers_of(self, part: int, column: str) -> sql.Composable:
+        """A condition on the customers of one part."""
+        columns = self.parts[part].columns
+        if self._is_tail(part):
+            ids = columns.ids_at(np.arange(columns.customers))
+            chosen = sql.SQL("{} = any({}::bigint[])")
+            return chosen.format(sql.Identifier(column), sql.Literal(ids.tolist()))
+        first, last = columns.ids_at(np.array([0, columns.customers - 1])).tolist()
+        return sql.SQL("{column} between {first} and {last}").format(
+            column=sql.Identifier(column), first=sql.Literal(first), last=sql.Literal(last)
+        )

@@ -1,0 +1,200 @@
+"""Bringing the snapshot up to date with the facts.
+
+The fact ids of running transactions may be lower than ids already committed. `settled_upto` finds
+an id below which nothing can appear any more: it reads the sequence, then waits for the
+transactions that were writing facts at that moment. New writers are never held up.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import structlog
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+from psycopg import sql
+
+from analytics.events import facts
+from analytics.events.columns import Dictionary, Events, tabulated
+from analytics.events.snapshots import BUCKET_BITS, Snapshot, Writer, current
+from crm.timeline.models import Fact
+
+STALE_AFTER = timedelta(hours=6)
+TAIL_SHARE, TAIL_AT_LEAST = 0.02, 5_000
+# Above this share of changed buckets one sorted read of everything is cheaper than many.
+REWRITE_ALL_ABOVE = 0.25
+_LOCK = 4_201_377
+log = structlog.get_logger(__name__)
+
+
+class WritersBusy(Exception):
+    """Transactions that were writing facts did not end in time; try again later."""
+
+
+def columns_root() -> Path:
+    """Where snapshots live."""
+    return Path(settings.COLUMNS_DIR)
+
+
+def is_refresh_due(*, now: datetime) -> bool:
+    """Whether enough facts, or any for long enough, are not yet in the snapshot."""
+    snapshot = current(columns_root())
+    if snapshot is None:
+        return Fact.unsafe_all.exists()
+    waiting = _newest_id() - snapshot.upto
+    if waiting <= 0:
+        return False
+    enough = waiting >= max(TAIL_AT_LEAST, TAIL_SHARE * snapshot.events)
+    return enough or now - snapshot.built_at >= STALE_AFTER
+
+
+def refresh(*, everything: bool = False, wait_seconds: float = 60) -> Snapshot | None:
+    """Write a new version; None if another process is writing one.
+
+    Only buckets with new facts are written unless `everything` is asked for or most have changed.
+    Raises WritersBusy.
+    """
+    if not _try_lock():
+        return None
+    try:
+        earlier = None if everything else current(columns_root())
+        return _write_version(earlier, settled_upto(wait_seconds))
+    finally:
+        _unlock()
+
+
+def settled_upto(wait_seconds: float) -> int:
+    """The largest fact id below which no more facts can appear."""
+    upto = _newest_id()
+    writers = _fact_writers()
+    deadline = time.monotonic() + wait_seconds
+    while writers & _fact_writers():
+        if time.monotonic() > deadline:
+            raise WritersBusy("transactions that write facts have been running too long")
+        time.sleep(0.05)
+    return upto
+
+
+def _write_version(earlier: Snapshot | None, upto: int) -> Snapshot:
+    now = timezone.now()
+    kinds, dictionaries = _dictionaries(earlier)
+    changed = _changed_buckets(earlier, upto)
+    writer = Writer(columns_root(), now.astimezone(UTC).strftime("%Y%m%dT%H%M%S%f"))
+    newest = earlier.data_time if earlier else datetime.fromtimestamp(0, UTC)
+
+    def saw(recorded: datetime) -> None:
+        nonlocal newest
+        newest = max(newest, recorded)
+
+    for number, events in _bucketed_facts(changed, upto, saw):
+        writer.write(number, tabulated(events, kinds, dictionaries))
+    if earlier and changed is not None:
+        for bucket in earlier.manifest["buckets"]:
+            if bucket["number"] not in changed:
+                writer.link(earlier, bucket)
+    snapshot = writer.publish(
+        upto=upto, data_time=newest, built_at=now, kinds=kinds, dictionaries=dictionaries
+    )
+    log.info("columns.refreshed", version=snapshot.version, events=snapshot.events, upto=upto)
+    return snapshot
+
+
+def _bucketed_facts(
+    changed: list[int] | None, upto: int, saw: Callable[[datetime], None]
+) -> Iterator[tuple[int, Events]]:
+    """Each bucket's events; `changed` None means all of them, read in one pass."""
+    ranges = [(0, 1 << 62)]
+    if changed is not None:
+        ranges = [(number << BUCKET_BITS, (number + 1) << BUCKET_BITS) for number in changed]
+    for low, high in ranges:
+        gathered: list[Events] = []
+        open_bucket = -1
+        for block in facts.facts_up_to(upto, low, high):
+            saw(block.recorded_at)
+            numbers = block.events.customers >> BUCKET_BITS
+            for number in np.unique(numbers).tolist():
+                if number != open_bucket and gathered:
+                    yield open_bucket, facts.joined(gathered)
+                    gathered = []
+                open_bucket = number
+                gathered.append(_narrowed(block.events, numbers == number))
+        if gathered:
+            yield open_bucket, facts.joined(gathered)
+
+
+def _narrowed(events: Events, chosen: np.ndarray) -> Events:
+    """Some events in less room: a bucket waits in memory until it is complete."""
+    return Events(
+        events.customers[chosen],
+        events.at_micros[chosen],
+        events.kinds[chosen].astype(np.int16),
+        {name: values[chosen].astype(np.uint32) for name, values in events.dimensions.items()},
+    )
+
+
+def _dictionaries(earlier: Snapshot | None) -> tuple[Dictionary, dict[str, Dictionary]]:
+    """Codes for every kind and value that a settled fact can have; old codes stay."""
+    tables = {"agent": "crm_agent", "channel": "crm_channel"}
+    if earlier:
+        kinds, dictionaries = earlier.dictionaries()
+    else:
+        empty = np.empty(0, np.int64)
+        kinds, dictionaries = Dictionary(empty, 0), {n: Dictionary(empty, 1) for n in tables}
+    return kinds.grown(_ids("crm_factkind")), {
+        name: dictionaries[name].grown(_ids(table)) for name, table in tables.items()
+    }
+
+
+def _changed_buckets(earlier: Snapshot | None, upto: int) -> list[int] | None:
+    """Buckets with facts that are not in the earlier version; None means write all."""
+    if earlier is None:
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select distinct customer_id >> %s from crm_fact where id > %s and id <= %s",
+            [BUCKET_BITS, earlier.upto, upto],
+        )
+        changed = sorted(number for (number,) in cursor.fetchall())
+    known = len(earlier.buckets)
+    return None if known > 4 and len(changed) > REWRITE_ALL_ABOVE * known else changed
+
+
+def _ids(table: str) -> np.ndarray:
+    with connection.cursor() as cursor:
+        cursor.execute(sql.SQL("select id from {} order by id").format(sql.Identifier(table)))
+        return np.array([number for (number,) in cursor.fetchall()], np.int64)
+
+
+def _newest_id() -> int:
+    """The largest fact id handed out so far, committed or not."""
+    with connection.cursor() as cursor:
+        cursor.execute("select case when is_called then last_value else 0 end from crm_fact_id_seq")
+        return cursor.fetchone()[0]
+
+
+def _fact_writers() -> set[str]:
+    """Other transactions that hold the lock that every write to the facts takes first."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            select virtualtransaction from pg_locks
+            where locktype = 'relation' and relation = 'crm_fact'::regclass
+              and database = (select oid from pg_database where datname = current_database())
+              and mode not in ('AccessShareLock', 'RowShareLock') and pid <> pg_backend_pid()
+            """
+        )
+        return {name for (name,) in cursor.fetchall()}
+
+
+def _try_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_try_advisory_lock(%s)", [_LOCK])
+        return cursor.fetchone()[0]
+
+
+def _unlock() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_advisory_unlock(%s)", [_LOCK])

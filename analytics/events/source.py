@@ -1,0 +1,91 @@
+"""What an engine asks of events, wherever they come from; and events that are just tables."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+from analytics.events.columns import Columns
+from analytics.events.folding import Part
+
+UNKNOWN_KEY = ""
+
+
+@dataclass(frozen=True)
+class Value:
+    """One value of an attribute: `key` in questions and files, `label` for people."""
+
+    key: str
+    label: str
+
+
+class ConditionLike(Protocol):
+    """A test of one property of an event."""
+
+    name: str
+    comparison: str
+    value: str
+
+
+class Source(Protocol):
+    """Events and what their codes mean, within what the viewer may see."""
+
+    parts: Sequence[Part]
+    data_time: datetime
+    span: tuple[int, int]
+
+    def kind_ids(self, codes: Iterable[str]) -> dict[str, int]:
+        """Ids of the declared kinds among `codes`."""
+
+    def own_ids(self, attribute: str, part: int) -> np.ndarray | None:
+        """Each customer's own value of an attribute (0 for none), one per row of the part."""
+
+    def values(self, attribute: str, ids: Sequence[int]) -> dict[int, Value]:
+        """Names of an attribute's values."""
+
+    def teams(self, agent_ids: Sequence[int]) -> dict[int, int]:
+        """The team of each agent who has one."""
+
+    def matching(self, kind: int, tests: Sequence[ConditionLike], part: int) -> np.ndarray:
+        """For the events of one kind in the order of the part, whether they meet the tests."""
+
+
+@dataclass(frozen=True)
+class TableSource:
+    """Events in tables of one's own, without a database: benchmarks, tests, loose files."""
+
+    columns: Sequence[Columns]
+    kinds: dict[str, int]
+
+    @property
+    def parts(self) -> list[Part]:
+        return [Part(columns) for columns in self.columns]
+
+    @cached_property
+    def span(self) -> tuple[int, int]:
+        tables = [columns.seconds for columns in self.columns if columns.events]
+        if not tables:
+            return 0, 0
+        return min(int(t.min()) for t in tables), max(int(t.max()) for t in tables)
+
+    @property
+    def data_time(self) -> datetime:
+        return datetime.fromtimestamp(self.span[1], UTC)
+
+    def kind_ids(self, codes: Iterable[str]) -> dict[str, int]:
+        return {code: self.kinds[code] for code in codes if code in self.kinds}
+
+    def own_ids(self, attribute: str, part: int) -> np.ndarray | None:
+        return None
+
+    def values(self, attribute: str, ids: Sequence[int]) -> dict[int, Value]:
+        return {number: Value(str(number), str(number)) for number in ids}
+
+    def teams(self, agent_ids: Sequence[int]) -> dict[int, int]:
+        return {}
+
+    def matching(self, kind: int, tests: Sequence[ConditionLike], part: int) -> np.ndarray:
+        raise ValueError("tables without a database hold no properties")
