@@ -88,12 +88,11 @@ if (dialog) {
     }
   });
   list.addEventListener("click", (event) => choose(event.target.closest("[role=option]")));
-  dialog.addEventListener("toggle", () => {
-    if (!dialog.open) return;
+  dialog.addEventListener("close", () => {
     input.value = "";
     render();
-    input.focus();
   });
+  render();
 }
 
 export function openPalette() {
