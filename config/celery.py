@@ -31,6 +31,10 @@ def every(seconds: float, task: str, **kwargs: object) -> dict:
 BEAT_SCHEDULE: dict[str, dict] = {
     # crm: in (callbacks, sync, imports)
     # crm: out (outbox, moments)
+    "outbox-dispatch": every(3, "crm.outbox.tasks.dispatch_due"),
+    "moments-follow": every(5, "crm.moments.tasks.follow_due"),
+    "moments-remind": every(60, "crm.moments.tasks.remind_laggards"),
+    "moments-keep-house": every(24 * 3600, "crm.moments.tasks.keep_house"),
     # analytics
 }
 

@@ -208,6 +208,9 @@ WECOM_AGENT_ID = env.int("WECOM_AGENT_ID", default=0)
 WECOM_CALLBACK_TOKEN = env("WECOM_CALLBACK_TOKEN", default="")
 WECOM_CALLBACK_AES_KEY = env("WECOM_CALLBACK_AES_KEY", default="")
 
+# Hours after creation at which agents who have not published a moment are reminded.
+MOMENT_REMIND_HOURS = env.list("MOMENT_REMIND_HOURS", cast=float, default=[2.0, 8.0, 20.0])
+
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "crm.api.authentication.TokenAuthentication",

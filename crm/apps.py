@@ -10,6 +10,11 @@ class CrmConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from crm.timeline.actions import sync_catalogue  # models exist only from here on
+        # Models exist only from here on. Importing the handlers tells the outbox of them.
+        from crm.moments import handlers
+        from crm.outbox.rules import seed_rules
+        from crm.timeline.actions import sync_catalogue
 
+        self.outbox_handlers = handlers
         post_migrate.connect(sync_catalogue, sender=self)
+        post_migrate.connect(seed_rules, sender=self)

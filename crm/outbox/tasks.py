@@ -1,0 +1,23 @@
+"""Doorbell and sweep of the outbox. The rows are the queue; a lost message costs seconds."""
+
+import structlog
+from celery import shared_task
+from kombu.exceptions import OperationalError
+
+from crm.outbox import dispatcher
+
+log = structlog.get_logger(__name__)
+
+
+@shared_task
+def dispatch_due() -> int:
+    """Work off what is due; any number of workers may run this at once."""
+    return dispatcher.dispatch(limit=50)
+
+
+def ring() -> None:
+    """Ask a worker to look now; without a broker the next sweep finds the row."""
+    try:
+        dispatch_due.delay()
+    except OperationalError:
+        log.warning("outbox.doorbell_silent")
