@@ -9,6 +9,8 @@ from django.db import connection
 
 from tests.servers import embedded
 
+pytest_plugins = ["tests.sandbox_fixture"]
+
 
 @pytest.fixture(autouse=True)
 def _empty_cache():

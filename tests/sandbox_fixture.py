@@ -111,9 +111,9 @@ class SandboxProcess:
         return self.read("callbacks")[::-1]
 
     def _waiting(self) -> bool:
-        return bool(
-            self.read("callbacks", state="pending") + self.read("callbacks", state="sending")
-        )
+        """In one look: an event passes from pending to sending and back."""
+        by_state = self.read("state")["callbacks"]
+        return not by_state.keys().isdisjoint({"pending", "sending"})
 
     # The API, for tests that need no client
 

@@ -150,9 +150,8 @@ class Postman:
         kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
         connection = kind(url.hostname, url.port, timeout=patience)
         try:
-            connection.request(
-                verb, f"{url.path}?{urlencode(signed)}", body, {"Content-Type": "text/xml"}
-            )
+            query = "&".join(part for part in (url.query, urlencode(signed)) if part)
+            connection.request(verb, f"{url.path}?{query}", body, {"Content-Type": "text/xml"})
             answer = connection.getresponse()
             return answer.status, answer.read(65_536)
         finally:

@@ -105,7 +105,7 @@ def main(arguments: list[str] | None = None) -> int:
     done = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: done.set())
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=[0.1], daemon=True).start()
     sandbox.start()
     print(f"Sandbox: http://{config.host}:{server.server_port}/", flush=True)
     done.wait()

@@ -88,11 +88,14 @@ class Faults:
             return before - len(self.rules)
 
     def draw(self, method: str, page: int) -> list[Fault]:
-        """The rules that strike this call: any number of delays, at most one of the rest."""
+        """The rules that strike this call: any number of delays, and the first of the rest."""
+        struck: list[Fault] = []
         with self.lock:
-            struck = [rule for rule in self.rules if rule.fires(method, page, self.dice)]
-        delays = [rule for rule in struck if rule.kind == "delay"]
-        return delays + [rule for rule in struck if rule.kind != "delay"][:1]
+            for rule in self.rules:
+                taken = rule.kind != "delay" and any(other.kind != "delay" for other in struck)
+                if not taken and rule.fires(method, page, self.dice):
+                    struck.append(rule)
+        return struck
 
     def summary(self) -> list[dict]:
         with self.lock:

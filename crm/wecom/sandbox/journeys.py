@@ -139,7 +139,7 @@ class Journeys:
             self._conversation(person, agent, at)
             person.chat_days += 1
             at += 0.6 * DAY + dice.soon(3.5 * DAY)
-        if dice.happens(0.25 * agent.pushy):  # Nobody asked for this one.
+        if dice.happens(0.3 * agent.pushy):  # Nobody asked for this one.
             sent_at = waking(person.added_at + dice.soon(12 * DAY))
             if sent_at < person.until:
                 past.event(person.customer_id, "message_sent", sent_at, agent=agent.userid)
@@ -148,7 +148,7 @@ class Journeys:
     def _conversation(self, person: Person, agent, at: float) -> None:
         """The customer opens; the agent answers in their own time, or not at all."""
         dice, past = self.dice, self.past
-        for _ in range(dice.choice((1, 1, 2, 3))):
+        for _ in range(dice.choice((1, 2, 2, 3, 4))):
             past.event(person.customer_id, "message_received", at, agent=agent.userid)
             asked_at, at = at, at + dice.uniform(8, 90)
         past.count(agent.userid, asked_at, opened=1)
@@ -160,7 +160,7 @@ class Journeys:
             return
         if day_start(reply_at) == day_start(asked_at):
             past.count(agent.userid, asked_at, answered=1, answer_seconds=int(wait))
-        sent = dice.choice((1, 1, 2, 2, 3))
+        sent = dice.choice((1, 2, 2, 3, 4))
         past.count(agent.userid, reply_at, chat=1, message=sent)
         for _ in range(sent):
             past.event(person.customer_id, "message_sent", reply_at, agent=agent.userid)

@@ -53,7 +53,7 @@ class Life:
             self.thread.join(timeout=5)
 
     def _run(self) -> None:
-        self.next_orders = self.sandbox.clock.now() + ORDERS_EVERY / 4
+        self.next_orders = self.sandbox.clock.now() + ORDERS_EVERY / 4 / self.sandbox.config.speed
         while not self.sandbox.stopping.wait(self._pause()):
             self.sandbox.settle()
             self._finish_halves()

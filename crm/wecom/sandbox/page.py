@@ -24,7 +24,7 @@ th{color:var(--quiet);font-weight:500}.good{color:var(--good)}.bad{color:var(--b
 .quiet{color:var(--quiet)}a{color:inherit}
 """
 
-MARKS = {"delivered": "good", "lost": "bad", "pending": "quiet", "sending": "quiet", "unsent": "quiet"}
+MARKS = {"delivered": "good", "lost": "bad"}
 
 
 def render(sandbox, *, english: bool) -> str:
@@ -145,7 +145,7 @@ def _callbacks(sandbox, words: dict) -> str:
             escape(row["event"]),
             stamp(row["at"]),
             str(row["tries"]),
-            f'<span class="{MARKS[row["state"]]}">{words[row["state"]]}</span>',
+            f'<span class="{MARKS.get(row["state"], "quiet")}">{words[row["state"]]}</span>',
             escape(row["detail"]),
         ]
         for row in found
