@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -59,17 +58,11 @@ class TableSource:
 
     columns: Sequence[Columns]
     kinds: dict[str, int]
+    span: tuple[int, int]
 
     @property
     def parts(self) -> list[Part]:
         return [Part(columns) for columns in self.columns]
-
-    @cached_property
-    def span(self) -> tuple[int, int]:
-        tables = [columns.seconds for columns in self.columns if columns.events]
-        if not tables:
-            return 0, 0
-        return min(int(t.min()) for t in tables), max(int(t.max()) for t in tables)
 
     @property
     def data_time(self) -> datetime:

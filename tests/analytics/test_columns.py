@@ -11,7 +11,8 @@ from analytics.events.live import LiveSource
 from analytics.events.refresh import WritersBusy, columns_root, is_refresh_due, refresh
 from analytics.events.snapshots import current, damaged_files
 from analytics.funnels.engine import answer, levels, people
-from analytics.funnels.question import Question, parse_steps
+from analytics.funnels.parsing import parse_steps
+from analytics.funnels.question import Question
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)

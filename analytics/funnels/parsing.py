@@ -1,0 +1,149 @@
+"""Reading a question from words: the command, the API and the page all ask through here."""
+
+import re
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from analytics.funnels.question import UNIT_SECONDS, Condition, Question, QuestionRefused, Step
+from crm.shared.times import corp_zone, day_end
+
+FIELDS = ("steps", "window", "order", "entry", "from", "to", "as_of", "breakdown", "filters")
+DEFAULT_WINDOW = "30d"
+_STEP = re.compile(r"([A-Za-z0-9_.:-]{1,64})\s*(?:\[([^\[\]]*)\])?")
+_CONDITION = re.compile(r"([^<>=!\s]+)\s*(>=|<=|!=|=|>|<)\s*(.+)", re.DOTALL)
+
+
+def question_from(values: Mapping[str, Any]) -> Question:
+    """A question from plain values, as JSON or a command line gives them.
+
+    Raises QuestionRefused, which names the field.
+    """
+    if unknown := sorted(set(values) - set(FIELDS)):
+        raise QuestionRefused(
+            _("没有「%(field)s」这一项；可用的有 %(fields)s")
+            % {"field": str(unknown[0])[:40], "fields": "、".join(FIELDS)},
+            field=str(unknown[0])[:40],
+        )
+    steps, window = values.get("steps") or "", values.get("window")
+    if isinstance(steps, list | tuple):
+        found = tuple(parse_step(_text(step, "steps")) for step in steps)
+    else:
+        found = parse_steps(_text(steps, "steps"))
+    return Question(
+        steps=found,
+        window=parse_window(DEFAULT_WINDOW if window in (None, "") else window),
+        order=_text(values.get("order") or "ordered", "order"),
+        entry=_text(values.get("entry") or "any", "entry"),
+        since=parse_day(values.get("from"), "from"),
+        until=parse_day(values.get("to"), "to"),
+        as_of=parse_as_of(values.get("as_of")),
+        breakdown=_names(values.get("breakdown")),
+        filters=_filters(values.get("filters")),
+    )
+
+
+def parse_steps(text: str) -> tuple[Step, ...]:
+    """Steps from `friend_added,order_paid[amount>=2000]`."""
+    return tuple(parse_step(part) for part in _split(text) if part.strip())
+
+
+def parse_step(text: str) -> Step:
+    """One step from `order_paid[amount>=2000,product=tea]`."""
+    found = _STEP.fullmatch(text.strip())
+    if not found:
+        raise QuestionRefused(
+            _("看不懂步骤「%(step)s」：请写作 事件代码 或 事件代码[属性>=值]")
+            % {"step": text[:80]},
+            field="steps",
+        )
+    event, tests = found.groups()
+    return Step(event, tuple(_condition(test) for test in (tests or "").split(",") if test.strip()))
+
+
+def parse_window(text: str | int) -> int:
+    """Seconds from 30d, 12h, 90m, 10s, 2w; a bare number counts seconds."""
+    found = re.fullmatch(r"\s*(\d{1,9})\s*([smhdw]?)\s*", str(text))
+    if not found:
+        raise QuestionRefused(
+            _("看不懂转化窗口「%(window)s」：请写作 30d、12h、90m 或 10s")
+            % {"window": str(text)[:40]},
+            field="window",
+        )
+    number, unit = found.groups()
+    return int(number) * UNIT_SECONDS[unit or "s"]
+
+
+def parse_day(text: str | date | None, field: str) -> date | None:
+    """A day from 2026-11-01, or none."""
+    if not text or isinstance(text, date):
+        return text or None
+    try:
+        return date.fromisoformat(_text(text, field).strip())
+    except ValueError:
+        raise QuestionRefused(
+            _("看不懂日期「%(day)s」：请写作 2026-11-01") % {"day": str(text)[:40]}, field=field
+        ) from None
+
+
+def parse_as_of(text: str | datetime | None) -> datetime | None:
+    """An instant; a bare day means its end, a time without zone is the corporation's."""
+    if not text or isinstance(text, datetime):
+        return text or None
+    text = _text(text, "as_of").strip()
+    try:
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+            return day_end(date.fromisoformat(text)) - timedelta(microseconds=1)
+        moment = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        raise QuestionRefused(
+            _("看不懂截至时间「%(text)s」：请写作 2026-11-01 或 2026-11-01T09:30:00+08:00")
+            % {"text": str(text)[:40]},
+            field="as_of",
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=corp_zone())
+
+
+def _split(text: str) -> list[str]:
+    return re.split(r",(?![^\[]*\])", text)
+
+
+def _condition(text: str) -> Condition:
+    found = _CONDITION.fullmatch(text.strip())
+    if not found or "\x00" in text:
+        raise QuestionRefused(
+            _("看不懂条件「%(text)s」：请写作 amount>=2000 或 product=茶") % {"text": text[:80]},
+            field="steps",
+        )
+    return Condition(found[1], found[2], found[3].strip())
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    names = value if isinstance(value, list | tuple) else _text(value or "", "breakdown").split(",")
+    return tuple(_text(name, "breakdown").strip() for name in names if name)
+
+
+def _filters(value: Any) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    if not value:
+        return ()
+    if not isinstance(value, Mapping):
+        raise QuestionRefused(_("filters 须写作 {维度: [值, …]}"), field="filters")
+    return tuple(
+        (
+            str(name),
+            tuple(
+                _text(item, "filters")
+                for item in (wanted if isinstance(wanted, list | tuple) else [wanted])
+            ),
+        )
+        for name, wanted in value.items()
+    )
+
+
+def _text(value: Any, field: str) -> str:
+    storable = isinstance(value, str) and "\x00" not in value
+    if not storable or any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise QuestionRefused(_("%(field)s 须是文字") % {"field": field}, field=field)
+    return value

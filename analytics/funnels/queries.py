@@ -1,0 +1,89 @@
+"""What pages, files, the API and commands ask: answers within the viewer's scope."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from analytics.events.live import LiveSource
+from analytics.funnels.answer import Answer
+from analytics.funnels.question import Question
+from crm.agents.models import User
+from crm.customers.models import Customer
+from crm.timeline.catalogue import STANDARD_JOURNEY
+from crm.timeline.models import FactKind
+
+PEOPLE_PER_PAGE = 50
+
+
+def _engine() -> ModuleType:
+    """numba takes half a second and 100 MB: only processes that answer questions load it."""
+    return import_module("analytics.funnels.engine")
+
+
+def source_for(user: User | None) -> LiveSource:
+    """Facts within the user's scope; without a user (a command, a task) all of them."""
+    return LiveSource.for_user(user) if user else LiveSource()
+
+
+def event_labels() -> dict[str, str]:
+    """Names of all declared events in the reader's language."""
+    return {kind.code: str(kind.label) for kind in FactKind.objects.all()}
+
+
+def ask(question: Question, *, user: User | None, source: LiveSource | None = None) -> Answer:
+    """The answer within the user's scope."""
+    return _engine().answer(question, source or source_for(user), event_labels())
+
+
+def level_of_each(
+    question: Question, *, user: User | None, source: LiveSource | None = None
+) -> dict[str, int]:
+    """Level of every customer with events, by customer number (or external or our own id)."""
+    found = _engine().levels(question, source or source_for(user))
+    names = Customer.unsafe_all.values_list("pk", "customer_no", "external_userid")
+    keys = {pk: number or external or str(pk) for pk, number, external in names.iterator()}
+    return {keys[pk]: level for pk, level in found.items() if pk in keys}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number of an answer, named so that it can stand in a URL."""
+
+    step: int
+    state: str
+    cell: tuple[tuple[str, str], ...] = ()
+
+
+def people_behind(question: Question, figure: Figure, *, user: User | None) -> list[int]:
+    """Ids of exactly the customers whom the figure counts for this user."""
+    found = _engine().people(
+        question,
+        source_for(user),
+        step=figure.step,
+        state=figure.state,
+        cell=dict(figure.cell) or None,
+    )
+    return found.tolist()
+
+
+def customers_named(ids: Iterable[int], *, user: User) -> list[Customer]:
+    """Customers of one page, in the order of the ids."""
+    rows = Customer.objects.for_user(user).filter(pk__in=list(ids)).select_related("channel")
+    by_id = rows.in_bulk()
+    return [by_id[pk] for pk in ids if pk in by_id]
+
+
+def default_values(today: Any) -> dict[str, Any]:
+    """The standard journey over the last 90 whole days."""
+    return {
+        "steps": list(STANDARD_JOURNEY),
+        "window": "30d",
+        "order": "ordered",
+        "entry": "any",
+        "from": today - timedelta(days=90),
+        "to": today - timedelta(days=1),
+        "breakdown": "channel",
+    }
