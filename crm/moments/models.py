@@ -35,7 +35,7 @@ class MomentQuerySet(models.QuerySet):
 
 
 class Moment(TimeStamped):
-    """朋友圈: one planned post. What is approved is named by ``content_hash``, and only that goes."""
+    """朋友圈: one planned post. ``content_hash`` names what is approved, and only that goes."""
 
     class State(models.TextChoices):
         DRAFT = "draft", _("草稿")

@@ -39,7 +39,7 @@ def wall_text(wall: datetime) -> str:
 
 def wall_of(text: str) -> datetime:
     """The wall time that ``wall_text`` wrote."""
-    return datetime.strptime(text, WALL)  # A wall time has no zone by nature.
+    return datetime.fromisoformat(text)
 
 
 def refuse_past(instant: datetime, *, now: datetime) -> None:

@@ -33,7 +33,8 @@ select (select count(*) from free), array(select subject from taken)
 
 # One window after it was taken a row of a rolling quota may be taken again.
 _TAKE_AGAIN = """
-update crm_quotaslot set item_id = %(item)s, taken_at = %(now)s, free_at = %(free_at)s, cap = %(cap)s
+update crm_quotaslot
+set item_id = %(item)s, taken_at = %(now)s, free_at = %(free_at)s, cap = %(cap)s
 where id = (
     select id from crm_quotaslot
     where code = %(code)s and bucket = %(bucket)s and subject = %(subject)s
