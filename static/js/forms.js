@@ -1,15 +1,41 @@
+import { announce } from "ck/live";
+
 // Small help for forms: live search, submit on change, guard of unsaved input, one submit at a time.
 const SEARCH_AFTER_MS = 300;
 const timers = new WeakMap();
+let newest = 0;
 
-// <form data-live-search>: the form submits itself a moment after the last character. With hx-get on
-// the form only the answer is swapped; composing input never gets here (ime.js).
+// <form data-live-search>: a moment after the last character the same page is asked for with the new
+// words, and the parts marked data-results="…" are taken from the answer; the field itself stays, so
+// the focus does too. Composing input never gets here (ime.js). Enter submits as without script.
 document.addEventListener("input", (event) => {
   const form = event.target.closest("form[data-live-search]");
-  if (!form || !form.hasAttribute("hx-get")) return;
+  if (!form) return;
   clearTimeout(timers.get(form));
-  timers.set(form, setTimeout(() => form.requestSubmit(), SEARCH_AFTER_MS));
+  timers.set(
+    form,
+    setTimeout(() => search(form), SEARCH_AFTER_MS),
+  );
 });
+
+async function search(form) {
+  const turn = ++newest;
+  const url = new URL(form.action, window.location.href);
+  url.search = new URLSearchParams(new FormData(form)).toString();
+  const response = await fetch(url);
+  if (!response.ok || turn !== newest) return;
+  const answer = new DOMParser().parseFromString(await response.text(), "text/html");
+  for (const old of document.querySelectorAll("[data-results]")) {
+    const fresh = answer.querySelector(`[data-results="${old.dataset.results}"]`);
+    if (!fresh) continue;
+    old.replaceWith(fresh);
+    window.htmx.process(fresh);
+    // What other modules do after a swap by htmx they owe to this one as well.
+    window.htmx.trigger(fresh, "htmx:afterSwap", {});
+  }
+  history.replaceState(history.state, "", url);
+  announce(document.querySelector('[data-results="count"]')?.textContent ?? "");
+}
 
 document.addEventListener("change", (event) => {
   event.target.closest("[data-autosubmit]")?.form?.requestSubmit();

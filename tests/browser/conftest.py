@@ -147,8 +147,8 @@ def visitor_page(windows: Windows) -> Callable[..., Page]:
 
 def shot(page: Page, name: str, *, full: bool = False) -> Path:
     """Write ``var/screenshots/<name>.png``."""
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     path = SCREENSHOTS / f"{name}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=path, full_page=full)
     return path
 
