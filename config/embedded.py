@@ -50,6 +50,7 @@ def environment(state: Path) -> dict[str, str]:
         **secrets_of(state),
         "CHANGKE_MODE": "local",
         "CHANGKE_STATE": str(state),
+        "STATIC_ROOT": str(state / "static"),  # Stays empty: files are served where they are.
         "DATABASE_URL": f"postgres://{OWNER}@/{DATABASE}?host={quote(str(sockets / 'pg'))}",
         "CELERY_BROKER_URL": f"redis+socket://{valkey}?virtual_host=0",
         "CACHE_URL": f"unix://{valkey}?db=1",
@@ -122,7 +123,7 @@ def wipe(state: Path, *, wait: float = 10) -> None:
 
 
 def prepare(state: Path) -> None:
-    for folder in (state, state / "logs"):
+    for folder in (state, state / "logs", state / "static"):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
