@@ -1,7 +1,9 @@
 """Table of contents for Django: one line per package that has pages or API endpoints."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
 app_name = "analytics"
 
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("analytics.dashboards.urls")),
+]

@@ -36,6 +36,7 @@ class Permission(Enum):
     MOMENT_APPROVE = _("审批朋友圈")
     ANALYTICS_VIEW = _("查看漏斗")
     AGENTS_VIEW = _("查看员工报表")
+    AGENT_CARD = _("查看员工卡片")
     AUDIENCE_SAVE = _("保存人群")
     EXPORT = _("导出数据")
     IMPORT_RUN = _("导入数据")
@@ -54,7 +55,7 @@ _EVERYBODY = frozenset({P.TODAY_VIEW, P.PREFERENCES, P.JOB_VIEW})
 _SEES = _EVERYBODY | {P.CUSTOMER_VIEW, P.GROUP_VIEW, P.MOMENT_VIEW}
 
 ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
-    Role.AGENT: _SEES | {P.CUSTOMER_REVEAL},
+    Role.AGENT: _SEES | {P.CUSTOMER_REVEAL, P.AGENT_CARD},
     Role.LEAD: _SEES
     | {
         P.CUSTOMER_REVEAL,
@@ -62,6 +63,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
         P.MOMENT_APPROVE,
         P.ANALYTICS_VIEW,
         P.AGENTS_VIEW,
+        P.AGENT_CARD,
         P.AUDIENCE_SAVE,
         P.EXPORT,
         P.API_FIGURES,
@@ -85,6 +87,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
         P.MOMENT_APPROVE,
         P.ANALYTICS_VIEW,
         P.AGENTS_VIEW,
+        P.AGENT_CARD,
         P.AUDIENCE_SAVE,
         P.EXPORT,
         P.SYNC_VIEW,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from crm.agents.models import Agent, Department
@@ -14,11 +14,10 @@ from crm.customers.models import Contact, Customer, CustomerQuerySet, Tag
 from crm.shared.formatting import masked_phone
 from crm.shared.paging import Page, keyset_page
 from crm.shared.times import day_end, day_start
-from crm.timeline.catalogue import KINDS
 from crm.timeline.models import Fact
+from crm.timeline.queries import KIND_IDS
 
 WAITING_DAYS = 14
-KIND = {kind.code: kind.id for kind in KINDS}
 DEFAULT_SORT = "-added"
 _COLUMNS = {
     "added": "friend_since",
@@ -84,6 +83,17 @@ class Newcomer:
     at: datetime
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """A friend whose words to an agent stand without an answer."""
+
+    id: int
+    name: str
+    agent: str
+    since: datetime
+    messages: int
+
+
 def find_customers(user: Any, wanted: CustomerFilter) -> CustomerQuerySet:
     """Customers within the user's scope that answer ``wanted``."""
     found = Customer.objects.for_user(user).named_like(wanted.q)
@@ -104,7 +114,7 @@ def find_customers(user: Any, wanted: CustomerFilter) -> CustomerQuerySet:
     if wanted.has_order:
         found = found.filter(_HAS_ORDER[wanted.has_order])
     if wanted.waiting:
-        found = found.filter(Exists(_unanswered(user)))
+        found = found.filter(Exists(_unanswered(user).filter(customer_id=OuterRef("pk"))))
     if wanted.events:
         found = found.filter(Exists(_events(wanted)))
     return found
@@ -166,7 +176,7 @@ def newcomers(
 ) -> tuple[int, list[Newcomer]]:
     """How many matching friends were added since the page was opened, and the latest of them."""
     added = Fact.unsafe_all.filter(
-        kind_id=KIND["friend_added"],
+        kind_id=KIND_IDS["friend_added"],
         customer_id=OuterRef("pk"),
         recorded_at__gt=since,
         # A first synchronisation records thousands of old friendships: those are no news.
@@ -193,10 +203,32 @@ def waiting_since(now: datetime | None = None) -> datetime:
     return (now or timezone.now()) - timedelta(days=WAITING_DAYS)
 
 
-def _unanswered(user: Any):
-    """The last words of a customer to one of the user's agents, with nothing said in return."""
+def waiting_people(user: Any, *, limit: int) -> tuple[int, list[Waiting]]:
+    """How many friends wait for an answer, and those who have waited longest."""
+    waits = (
+        _unanswered(user)
+        .filter(customer__in=Customer.objects.for_user(user))
+        .values("customer_id", "customer__name", "agent__name")
+        .annotate(since=Min("at"), messages=Count("pk"))
+        .order_by("since", "customer_id")
+    )
+    people = find_customers(user, CustomerFilter(waiting=True)).count()
+    return people, [
+        Waiting(
+            id=row["customer_id"],
+            name=row["customer__name"],
+            agent=row["agent__name"],
+            since=row["since"],
+            messages=row["messages"],
+        )
+        for row in waits[:limit]
+    ]
+
+
+def _unanswered(user: Any) -> QuerySet[Fact]:
+    """What customers wrote to the user's agents with nothing said in return since."""
     answer = Fact.unsafe_all.filter(
-        kind_id=KIND["message_sent"],
+        kind_id=KIND_IDS["message_sent"],
         customer_id=OuterRef("customer_id"),
         agent_id=OuterRef("agent_id"),
         at__gte=OuterRef("at"),
@@ -207,8 +239,7 @@ def _unanswered(user: Any):
     return Fact.unsafe_all.filter(
         ~Exists(answer),
         Exists(contact),
-        customer_id=OuterRef("pk"),
-        kind_id=KIND["message_received"],
+        kind_id=KIND_IDS["message_received"],
         at__gte=waiting_since(),
         agent__in=Agent.objects.for_user(user),
     )

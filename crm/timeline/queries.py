@@ -1,15 +1,18 @@
 """Reading facts: the timeline of one customer, counts of a day."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, Q, QuerySet
 
 from crm.shared.paging import Page, keyset_page
+from crm.timeline.catalogue import KINDS
 from crm.timeline.models import Fact
 from crm.timeline.words import FAMILIES, icon_of, sentence
+
+KIND_IDS = {kind.code: kind.id for kind in KINDS}
 
 
 @dataclass(frozen=True)
@@ -47,16 +50,29 @@ def timeline(
     return Page([_entry(f) for f in page.rows], page.after, page.before, page.total, page.is_exact)
 
 
-def tallies(user: Any, *, since: datetime, until: datetime) -> dict[str, Tally]:
-    """Counts by kind code of what happened to the user's customers in [since, until)."""
-    rows = (
+def tallies(
+    user: Any, groups: Mapping[str, Sequence[str]], *, since: datetime, until: datetime
+) -> dict[str, Tally]:
+    """How often each named group of kinds happened to the user's customers in [since, until)."""
+    facts = Fact.objects.for_user(user).filter(at__gte=since, at__lt=until)
+    counts = {}
+    for name, codes in groups.items():
+        these = Q(kind_id__in=[KIND_IDS[code] for code in codes])
+        counts[f"{name}_times"] = Count("pk", filter=these)
+        counts[f"{name}_people"] = Count("customer_id", filter=these, distinct=True)
+    wanted = {KIND_IDS[code] for codes in groups.values() for code in codes}
+    got = facts.filter(kind_id__in=wanted).aggregate(**counts)
+    return {name: Tally(got[f"{name}_times"], got[f"{name}_people"]) for name in groups}
+
+
+def happened(user: Any, codes: Sequence[str], *, since: datetime) -> QuerySet[Fact]:
+    """Facts of these built-in kinds since then about the user's customers, latest first."""
+    return (
         Fact.objects.for_user(user)
-        .filter(at__gte=since, at__lt=until)
-        .values("kind__code")
-        .annotate(times=Count("id"), customers=Count("customer_id", distinct=True))
-        .order_by()
+        .filter(kind_id__in=[KIND_IDS[code] for code in codes], at__gte=since)
+        .select_related("customer__channel", "agent", "channel")
+        .order_by("-at", "-pk")
     )
-    return {row["kind__code"]: Tally(row["times"], row["customers"]) for row in rows}
 
 
 def _entry(fact: Fact) -> TimelineEntry:

@@ -1,0 +1,238 @@
+"""Figures of agents over a range of days: adds, deletions both ways, messages, first replies.
+
+First reply: the messages of one customer to one agent are cut into turns. A turn begins with a
+customer's message that follows the agent's, or nothing, or seven days of silence; it is answered by
+the agent's next message within seven days. The wait runs from the first message of the turn. Turns
+without an answer are counted beside the median, never inside it.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from statistics import median
+from typing import Any
+
+from django.db import connection
+from django.db.models import Count
+
+from analytics.charts.rates import SMALL_SAMPLE
+from crm.agents.models import Agent
+from crm.moments.models import MomentTask
+from crm.shared.times import corp_zone, day_start, local_day
+
+RANGES = (7, 30, 90)
+DEFAULT_RANGE = 30
+RANKED_FROM = 3
+
+_FIGURES = """
+with friends as (
+    select agent_id, count(*) as friends
+    from crm_contact
+    where agent_id = any(%(agents)s) and status = 'active'
+    group by agent_id
+),
+happened as (
+    select agent_id,
+           count(*) filter (where kind_id = 1) as added,
+           count(*) filter (where kind_id = 2) as lost,
+           count(*) filter (where kind_id = 3) as dropped,
+           count(*) filter (where kind_id = 7) as received,
+           count(*) filter (where kind_id = 8) as sent
+    from crm_fact
+    where agent_id = any(%(agents)s) and kind_id in (1, 2, 3, 7, 8)
+      and at >= %(since)s and at < %(until)s
+    group by agent_id
+),
+messages as (
+    select agent_id, at, kind_id,
+           lag(kind_id) over forward as kind_before,
+           lag(at) over forward as at_before,
+           min(at) filter (where kind_id = 8) over backward as answered_at
+    from crm_fact
+    where agent_id = any(%(agents)s) and kind_id in (7, 8)
+      and at >= %(since)s - interval '7 days' and at < %(until)s + interval '7 days'
+    window forward as (partition by agent_id, customer_id order by at, id),
+           backward as (partition by agent_id, customer_id order by at desc, id desc)
+),
+turns as (
+    select agent_id,
+           case when answered_at <= at + interval '7 days'
+                then extract(epoch from answered_at - at)::float8 end as waited
+    from messages
+    where kind_id = 7 and at >= %(since)s and at < %(until)s
+      and (kind_before is null or kind_before = 8 or at_before < at - interval '7 days')
+),
+replies as (
+    select agent_id, count(*) as turns, count(waited) as answered,
+           percentile_cont(0.5) within group (order by waited) as median_wait,
+           percentile_cont(0.9) within group (order by waited) as p90_wait
+    from turns
+    group by agent_id
+)
+select agent_id, coalesce(friends, 0), coalesce(added, 0), coalesce(lost, 0),
+       coalesce(dropped, 0), coalesce(received, 0), coalesce(sent, 0),
+       coalesce(turns, 0), coalesce(answered, 0), median_wait, p90_wait
+from unnest(%(agents)s::bigint[]) as chosen(agent_id)
+left join friends using (agent_id)
+left join happened using (agent_id)
+left join replies using (agent_id)
+"""
+
+_DAYS = """
+select (at at time zone %(zone)s)::date as on_day,
+       count(*) filter (where kind_id = 1),
+       count(*) filter (where kind_id in (2, 3)),
+       count(*) filter (where kind_id = 7),
+       count(*) filter (where kind_id = 8)
+from crm_fact
+where agent_id = %(agent)s and kind_id in (1, 2, 3, 7, 8)
+  and at >= %(since)s and at < %(until)s
+group by on_day
+"""
+
+
+@dataclass(frozen=True)
+class Range:
+    """Whole local days, both ends included, and never today: today is not over."""
+
+    first: date
+    last: date
+
+    @classmethod
+    def ending_yesterday(cls, days: int, *, now: datetime) -> "Range":
+        last = local_day(now) - timedelta(days=1)
+        return cls(last - timedelta(days=days - 1), last)
+
+    @property
+    def length(self) -> int:
+        return (self.last - self.first).days + 1
+
+    @property
+    def since(self) -> datetime:
+        return day_start(self.first)
+
+    @property
+    def until(self) -> datetime:
+        return day_start(self.last + timedelta(days=1))
+
+    def before(self) -> "Range":
+        """The same number of days just before."""
+        last = self.first - timedelta(days=1)
+        return Range(last - timedelta(days=self.length - 1), last)
+
+    def days(self) -> list[date]:
+        return [self.first + timedelta(days=n) for n in range(self.length)]
+
+
+@dataclass(frozen=True)
+class AgentFigures:
+    """The figures of one agent; ``name`` is empty in the row of the team's medians."""
+
+    agent_id: int
+    name: str
+    department: str
+    friends: float
+    added: float
+    lost: float
+    dropped: float
+    received: float
+    sent: float
+    turns: float
+    answered: float
+    median_wait: float | None
+    p90_wait: float | None
+    outstanding: float
+
+    @property
+    def unanswered(self) -> float:
+        return self.turns - self.answered
+
+    @property
+    def is_small(self) -> bool:
+        """Too few turns for a median to say much."""
+        return self.answered < SMALL_SAMPLE
+
+
+@dataclass(frozen=True)
+class AgentDay:
+    """One local day of an agent."""
+
+    on: date
+    added: int
+    deleted: int
+    received: int
+    sent: int
+
+
+NUMBERS = (
+    "friends",
+    "added",
+    "lost",
+    "dropped",
+    "received",
+    "sent",
+    "turns",
+    "answered",
+    "median_wait",
+    "p90_wait",
+    "outstanding",
+)
+
+
+def agent_figures(agents: Iterable[Agent], days: Range) -> list[AgentFigures]:
+    """The figures of these agents, in the order in which they are given; two queries."""
+    agents = list(agents)
+    ids = [agent.pk for agent in agents]
+    with connection.cursor() as cursor:
+        cursor.execute(_FIGURES, {"agents": ids, "since": days.since, "until": days.until})
+        found = {row[0]: row[1:] for row in cursor.fetchall()}
+    outstanding = dict(
+        MomentTask.unsafe_all.outstanding()
+        .filter(agent__in=ids)
+        .values_list("agent_id")
+        .annotate(n=Count("pk"))
+    )
+    return [
+        AgentFigures(
+            agent.pk,
+            agent.name,
+            agent.department.name if agent.department else "",
+            *found[agent.pk],
+            outstanding=outstanding.get(agent.pk, 0),
+        )
+        for agent in agents
+    ]
+
+
+def team_medians(rows: Sequence[AgentFigures]) -> AgentFigures | None:
+    """The median of every column; None where nobody is left to compare with."""
+    if len(rows) < RANKED_FROM:
+        return None
+    values: dict[str, Any] = {}
+    for name in NUMBERS:
+        known = [getattr(row, name) for row in rows if getattr(row, name) is not None]
+        values[name] = median(known) if known else None
+    return AgentFigures(agent_id=0, name="", department="", **values)
+
+
+def ranked(rows: Sequence[AgentFigures], sort: str) -> list[AgentFigures]:
+    """Rows by a column of numbers; fewer than three people are not ranked.
+
+    For waits, those with few answered turns stand last: their median is chance.
+    """
+    name = sort.removeprefix("-")
+    if name not in NUMBERS or len(rows) < RANKED_FROM:
+        return list(rows)
+    few = name.endswith("_wait")
+    sure = [r for r in rows if getattr(r, name) is not None and not (few and r.is_small)]
+    rest = [r for r in rows if r not in sure]
+    return sorted(sure, key=lambda r: getattr(r, name), reverse=sort.startswith("-")) + rest
+
+
+def agent_days(agent: Agent, days: Range) -> list[AgentDay]:
+    """What happened on each day of the range."""
+    values = {"agent": agent.pk, "since": days.since, "until": days.until}
+    with connection.cursor() as cursor:
+        cursor.execute(_DAYS, values | {"zone": str(corp_zone())})
+        found = {row[0]: row[1:] for row in cursor.fetchall()}
+    return [AgentDay(on, *found.get(on, (0, 0, 0, 0))) for on in days.days()]

@@ -1,0 +1,277 @@
+"""Figures of agents: counts checked by hand, replies against a slow and obvious reckoning."""
+
+import random
+from datetime import datetime, timedelta
+from statistics import median
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from analytics.dashboards.agents import Range, agent_days, agent_figures, ranked, team_medians
+from crm.agents.access import Role
+from crm.moments.models import Moment, MomentTask
+from crm.shared.times import day_start, local_day
+from tests.factories import make_agent, make_department, make_fact, make_friend, make_user
+
+LIST = "analytics:dashboards:agents"
+
+
+@pytest.fixture
+def days() -> Range:
+    return Range.ending_yesterday(30, now=timezone.now())
+
+
+@pytest.fixture
+def agent(db):
+    return make_agent(name="王芳")
+
+
+def inside(days: Range, hours: float) -> datetime:
+    return days.since + timedelta(hours=hours)
+
+
+def say(friend, agent, who: str, when: datetime) -> None:
+    kind = {"customer": "message_received", "agent": "message_sent"}[who]
+    make_fact(friend, kind, when, agent_id=agent.pk)
+
+
+def only(agent, days):
+    [figures] = agent_figures([agent], days)
+    return figures
+
+
+def card(agent) -> str:
+    return reverse("analytics:dashboards:agent", args=[agent.pk])
+
+
+# ── who may see what ──────────────────────────────────────────
+
+
+def test_a_manager_sees_the_agents_of_the_own_departments(client, db):
+    root = make_department()
+    mine, other = make_department(parent=root), make_department(parent=root)
+    make_agent(name="本部", department=mine)
+    make_agent(name="外部", department=other)
+    client.force_login(make_user(Role.MANAGER, departments=[mine]))
+    assert [row.name for row in client.get(reverse(LIST)).context["rows"]] == ["本部"]
+
+
+def test_a_foreign_card_is_absent(client, agent):
+    client.force_login(
+        make_user(Role.LEAD, departments=[make_department(parent=make_department())])
+    )
+    assert client.get(card(agent)).status_code == 404
+
+
+def test_an_agent_opens_the_own_card_and_no_other(client, agent):
+    client.force_login(make_user(Role.AGENT, agent=agent))
+    assert client.get(card(agent)).status_code == 200
+    assert client.get(card(make_agent())).status_code == 404
+    assert client.get(reverse(LIST)).status_code == 403
+
+
+@pytest.mark.parametrize("role", [Role.OPERATOR, Role.REVIEWER, Role.ADMIN, Role.SERVICE])
+def test_other_roles_are_not_shown_the_figures_of_agents(client, agent, role):
+    client.force_login(make_user(role))
+    assert client.get(reverse(LIST)).status_code == 403
+    assert client.get(card(agent)).status_code == 403
+
+
+def test_strangers_are_sent_to_sign_in(client, agent):
+    for url in (reverse(LIST), card(agent)):
+        assert "/accounts/login/" in client.get(url)["Location"]
+
+
+# ── counts ────────────────────────────────────────────────────
+
+
+def test_counts_hold_whole_local_days_without_today(agent, days):
+    friend = make_friend(agent)
+    for when in (days.since - timedelta(seconds=1), days.since, days.until - timedelta(seconds=1)):
+        make_fact(friend, "friend_added", when, agent_id=agent.pk)
+    make_fact(friend, "friend_added", days.until, agent_id=agent.pk)
+    assert only(agent, days).added == 2
+    assert sum(day.added for day in agent_days(agent, days)) == 2
+
+
+def test_deletions_are_told_apart_by_who_did_it(agent, days):
+    friend = make_friend(agent)
+    make_fact(friend, "friend_deleted_by_customer", inside(days, 5), agent_id=agent.pk)
+    make_fact(friend, "friend_deleted_by_customer", inside(days, 50), agent_id=agent.pk)
+    make_fact(friend, "friend_deleted_by_agent", inside(days, 6), agent_id=agent.pk)
+    figures = only(agent, days)
+    assert (figures.lost, figures.dropped) == (2, 1)
+
+
+def test_posts_not_yet_published_are_counted(agent, days):
+    moment = Moment.unsafe_all.create(
+        title="x", publish_at=timezone.now(), content_hash="x", state=Moment.State.PUBLISHING
+    )
+    MomentTask.unsafe_all.create(moment=moment, agent=agent)
+    assert only(agent, days).outstanding == 1
+
+
+def test_an_agent_without_anything_has_zeros_and_no_wait(agent, days):
+    figures = only(agent, days)
+    assert (figures.friends, figures.added, figures.turns) == (0, 0, 0)
+    assert figures.median_wait is None
+
+
+# ── first replies ─────────────────────────────────────────────
+
+
+def test_the_wait_runs_from_the_first_message_of_a_turn(agent, days):
+    friend = make_friend(agent)
+    say(friend, agent, "customer", inside(days, 1))
+    say(friend, agent, "customer", inside(days, 2))
+    say(friend, agent, "agent", inside(days, 3))
+    say(friend, agent, "agent", inside(days, 4))
+    figures = only(agent, days)
+    assert (figures.turns, figures.answered) == (1, 1)
+    assert figures.median_wait == 2 * 3600
+
+
+def test_an_answer_to_one_customer_answers_no_other(agent, days):
+    first, second = make_friend(agent), make_friend(agent)
+    say(first, agent, "customer", inside(days, 1))
+    say(second, agent, "agent", inside(days, 2))
+    figures = only(agent, days)
+    assert (figures.turns, figures.answered, figures.unanswered) == (1, 0, 1)
+
+
+def test_an_answer_after_seven_days_is_none(agent, days):
+    friend = make_friend(agent)
+    say(friend, agent, "customer", inside(days, 1))
+    say(friend, agent, "agent", inside(days, 1 + 7 * 24 + 0.1))
+    assert only(agent, days).answered == 0
+
+
+def test_a_turn_of_the_last_day_may_be_answered_after_the_range(agent, days):
+    friend = make_friend(agent)
+    say(friend, agent, "customer", days.until - timedelta(minutes=5))
+    say(friend, agent, "agent", days.until + timedelta(minutes=5))
+    assert only(agent, days).median_wait == 600
+
+
+def test_a_turn_that_began_before_the_range_is_not_counted_in_it(agent, days):
+    friend = make_friend(agent)
+    say(friend, agent, "customer", days.since - timedelta(minutes=5))
+    say(friend, agent, "customer", days.since + timedelta(minutes=5))
+    assert only(agent, days).turns == 0
+
+
+def reckoned(log: list[tuple[int, str, datetime]], days: Range) -> tuple[int, list[float]]:
+    """Turns and waits of one agent, read line by line."""
+    week, turns, waits = timedelta(days=7), 0, []
+    for customer in {line[0] for line in log}:
+        said = sorted((when, who) for c, who, when in log if c == customer)
+        for place, (when, who) in enumerate(said):
+            before = said[place - 1] if place else None
+            begins = before is None or before[1] == "agent" or when - before[0] > week
+            if who != "customer" or not begins or not days.since <= when < days.until:
+                continue
+            turns += 1
+            answers = [w for w, other in said[place + 1 :] if other == "agent"]
+            if answers and answers[0] - when <= week:
+                waits.append((answers[0] - when).total_seconds())
+    return turns, waits
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_replies_agree_with_a_slow_reckoning(agent, days, seed):
+    dice = random.Random(seed)
+    friends = [make_friend(agent) for _n in range(4)]
+    log = []
+    for second in dice.sample(range(-10 * 86_400, 38 * 86_400), 120):
+        friend, who = dice.choice(friends), dice.choice(["customer", "customer", "agent"])
+        when = days.since + timedelta(seconds=second)
+        log.append((friend.pk, who, when))
+        say(friend, agent, who, when)
+    turns, waits = reckoned(log, days)
+    figures = only(agent, days)
+    assert (figures.turns, figures.answered) == (turns, len(waits))
+    assert figures.median_wait == pytest.approx(median(waits))
+
+
+# ── the pages ─────────────────────────────────────────────────
+
+
+def make_team(size: int) -> list:
+    team = make_department()
+    return [make_agent(department=team, name=f"顾问{n}") for n in range(size)]
+
+
+def test_fewer_than_three_people_are_not_ranked(client, db, days):
+    rows = agent_figures(make_team(2), days)
+    assert team_medians(rows) is None
+    assert ranked(rows, "-added") == rows
+    client.force_login(make_user(Role.MANAGER, departments=[make_department()]))
+    assert "不足 3 人" in client.get(reverse(LIST)).content.decode()
+
+
+def test_the_team_row_holds_medians(db, days):
+    team = make_team(3)
+    for count, agent in zip((1, 2, 9), team, strict=True):
+        for _n in range(count):
+            make_fact(make_friend(agent), "friend_added", inside(days, 3), agent_id=agent.pk)
+    rows = agent_figures(team, days)
+    assert team_medians(rows).added == 2
+    assert [row.added for row in ranked(rows, "-added")] == [9, 2, 1]
+
+
+def test_waits_of_few_turns_are_marked_and_not_ranked(db, days):
+    team = make_team(3)
+    for agent in team:
+        friend = make_friend(agent)
+        say(friend, agent, "customer", inside(days, 1))
+        say(friend, agent, "agent", inside(days, 2))
+    rows = agent_figures(team, days)
+    assert all(row.is_small for row in rows)
+    assert ranked(rows, "median_wait") == rows
+
+
+def test_every_number_opens_its_people(client, agent, days):
+    agent.department = make_department()
+    agent.save()
+    client.force_login(make_user(Role.MANAGER, departments=[agent.department]))
+    for kind in ("friend_added", "friend_deleted_by_customer", "message_received"):
+        for _n in range(2):
+            make_fact(make_friend(agent), kind, inside(days, 3), agent_id=agent.pk)
+    for tile in client.get(card(agent)).context["tiles"]:
+        if tile.href and tile.label != "未回复轮次":
+            assert client.get(tile.href).context["page"].total == int(tile.value), tile.label
+
+
+def test_the_card_compares_with_the_days_before(client, agent, days):
+    make_fact(make_friend(agent), "friend_added", days.since - timedelta(days=3), agent_id=agent.pk)
+    for _n in range(3):
+        make_fact(make_friend(agent), "friend_added", inside(days, 2), agent_id=agent.pk)
+    client.force_login(make_user(Role.AGENT, agent=agent))
+    added = next(t for t in client.get(card(agent)).context["tiles"] if t.label == "加微")
+    assert (added.value, added.change, added.direction, added.better) == ("3", "2", "up", "yes")
+
+
+def test_the_range_is_picked_in_the_address_and_rubbish_is_thirty_days(client, agent):
+    client.force_login(make_user(Role.AGENT, agent=agent))
+    for asked, length in (("7", 7), ("90", 90), ("5000", 30), ("x", 30)):
+        assert client.get(card(agent), {"days": asked}).context["days"].length == length
+
+
+def test_the_table_costs_the_same_for_any_number_of_agents(
+    client, db, days, django_assert_max_num_queries
+):
+    team = make_team(12)
+    for agent in team:
+        make_fact(make_friend(agent), "friend_added", inside(days, 2), agent_id=agent.pk)
+    client.force_login(make_user(Role.MANAGER, departments=[team[0].department]))
+    with django_assert_max_num_queries(12):
+        client.get(reverse(LIST))
+
+
+def test_days_are_days_of_the_corporation(agent, days):
+    friend, day = make_friend(agent), local_day(timezone.now()) - timedelta(days=2)
+    make_fact(friend, "message_sent", day_start(day), agent_id=agent.pk)
+    make_fact(friend, "message_sent", day_start(day) - timedelta(seconds=1), agent_id=agent.pk)
+    sent = {one.on: one.sent for one in agent_days(agent, days)}
+    assert (sent[day], sent[day - timedelta(days=1)]) == (1, 1)
