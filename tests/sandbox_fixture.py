@@ -16,6 +16,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from config.processes import spawn
 from tests.waiting import eventually
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,17 +45,17 @@ class SandboxProcess:
 
     def start(self) -> None:
         """Start, or start again on the same store."""
-        self.process = subprocess.Popen(
+        self.process = spawn(
             [
                 *(sys.executable, str(ROOT / "crm" / "wecom" / "sandbox"), "--port", "0"),
                 *("--store", str(self.store), "--corp-id", self.corp_id, "--secret", self.secret),
                 *("--agent-id", str(self.agent_id), "--token", self.token),
                 *("--aes-key", self.aes_key, *self.options),
             ],
-            stdout=subprocess.PIPE,
-            text=True,
+            log=self.store.with_suffix(".log"),
+            answers=True,
         )
-        announced = self.process.stdout.readline()
+        announced = self.process.stdout.readline().decode()
         assert announced.startswith("Sandbox: "), "the sandbox did not start"
         self.url = announced.split()[1].rstrip("/")
 

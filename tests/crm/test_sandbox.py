@@ -7,8 +7,12 @@ import time
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from crm.wecom.sandbox.routes import endpoints
 from tests.sandbox_fixture import SandboxFailed
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + b"0" * 200
@@ -644,3 +648,44 @@ def test_a_senseless_fault_is_refused(sandbox):
         sandbox.fault("*", "earthquake")
     with pytest.raises(SandboxFailed, match="unknown fields"):
         sandbox.fault("*", "drop", severity=3)
+
+
+# Whatever is sent
+
+NAMES = st.sampled_from(
+    [
+        *("userid", "external_userid", "userid_list", "cursor", "limit", "chat_id", "owner_filter"),
+        *("status_filter", "tag", "tag_id", "group_id", "group_name", "id", "name", "order"),
+        *("add_tag", "remove_tag", "text", "attachments", "user_list", "visible_range"),
+        *("sender_list", "external_contact_list", "tag_list", "department_list", "moment_id"),
+        *("start_time", "end_time", "filter_type", "creator", "touser", "toparty", "totag"),
+        *("agentid", "msgtype", "textcard", "image", "link", "url", "welcome_code", "partyid"),
+        *("remark", "remark_mobiles", "content", "title", "media_id"),
+    ]
+)
+POSTS = [path for path, route in endpoints().items() if route.verb == "POST"]
+VALUES = st.recursive(
+    st.one_of(
+        *(st.none(), st.booleans(), st.integers(), st.floats(-9e9, 9e9)),
+        st.text(st.characters(codec="utf-8"), max_size=30),
+        st.sampled_from(["li.ting", "text", "textcard", "image", "link", 1000002]),
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@pytest.fixture(scope="module")
+def connection(sandbox_process):
+    sandbox_process.control("settings", limits={"*": [], "externalcontact/add_moment_task": []})
+    token = sandbox_process.access_token()
+    with httpx.Client(base_url=sandbox_process.url, params={"access_token": token}) as client:
+        yield client
+
+
+@settings(max_examples=200, deadline=None)
+@given(path=st.sampled_from(POSTS), body=st.dictionaries(NAMES, VALUES, max_size=10))
+def test_any_body_gets_an_envelope(connection, path, body):
+    answer = connection.post(f"/cgi-bin/{path}", json=body)
+    assert answer.status_code == 200
+    assert isinstance(answer.json()["errcode"], int)

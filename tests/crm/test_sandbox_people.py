@@ -1,6 +1,8 @@
 """The other half of the sandbox: its people, their callbacks, the world's files and its page."""
 
 import csv
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -17,7 +19,7 @@ import pytest
 from crm.wecom.sandbox.crypto import CryptoError, MessageCrypt
 from crm.wecom.sandbox.store import Store
 from crm.wecom.sandbox.world import Plan, generate
-from tests.sandbox_fixture import SandboxProcess
+from tests.sandbox_fixture import ROOT, SandboxProcess
 from tests.waiting import eventually
 
 # The published vectors (reference, 13.3).
@@ -279,6 +281,25 @@ def test_a_killed_sandbox_comes_back_with_the_same_world(tmp_path):
         assert process.get("getcallbackip", access_token=token)["errcode"] == 40014
     finally:
         process.stop()
+
+
+def test_a_store_belongs_to_one_process_and_a_port_to_one_server(sandbox, tmp_path):
+    def start(program, store, port):
+        return subprocess.run(
+            [sys.executable, *program, "--empty", "--store", str(store), "--port", str(port)],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            timeout=60,
+        )
+
+    taken_store = start(["manage.py", "sandbox"], sandbox.store, 0)
+    assert taken_store.returncode == 1
+    assert "another sandbox works on" in taken_store.stderr
+    taken_port = start(["crm/wecom/sandbox"], tmp_path, urlsplit(sandbox.url).port)
+    assert taken_port.returncode == 1
+    assert "Address already in use" in taken_port.stderr
+    assert "Traceback" not in taken_store.stderr + taken_port.stderr
 
 
 def generated(folder: Path, plan: Plan, epoch: float) -> Store:

@@ -58,6 +58,11 @@ class Actor:
             " where userid = ? and external_userid = ?",
             (by, self.now, pair["userid"], pair["external_userid"]),
         )
+        if by == "agent":  # What this member had noted goes with the relation.
+            self.db.execute(
+                "delete from relation_tags where userid = ? and external_userid = ?",
+                (pair["userid"], pair["external_userid"]),
+            )
 
     def _welcome(self, userid: str, external_userid: str) -> str:
         code = f"WC{secrets.token_urlsafe(24)}"

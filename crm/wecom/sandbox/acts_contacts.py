@@ -24,7 +24,10 @@ class ContactActs(Actor):
         state = channel.state if state is None else state
         external_userid = external_userid or self._newcomer(name)
         known = self.db.execute(
-            "select 1 from contacts where external_userid = ?", (external_userid,)
+            "select type, (select chatted_day from relations r where r.userid = ?"
+            "   and r.external_userid = c.external_userid) as chatted_day"
+            " from contacts c where external_userid = ?",
+            (userid, external_userid),
         ).fetchone()
         if not known:
             raise CannotAct(f"unknown external_userid {external_userid}")
@@ -36,11 +39,10 @@ class ContactActs(Actor):
             (userid, external_userid, self.now, channel.add_way, state, external_userid, half),
         )
         self._count(userid, new_contact=1)
-        code = (
-            ""
-            if self._member_row(userid)["native_welcome"]
-            else self._welcome(userid, external_userid)
-        )
+        # No code for partners, for acquaintances, or where the console has a welcome of its own.
+        native = self._member_row(userid)["native_welcome"]
+        silent = native or known["chatted_day"] or known["type"] == 2
+        code = "" if silent else self._welcome(userid, external_userid)
         kind = "add_half_external_contact" if half else "add_external_contact"
         return self._contact(kind, userid, external_userid, State=state, WelcomeCode=code)
 

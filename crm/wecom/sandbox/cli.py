@@ -8,34 +8,11 @@ import sys
 import threading
 from pathlib import Path
 
-from . import (
-    routes_auth,
-    routes_contacts,
-    routes_directory,
-    routes_groups,
-    routes_media,
-    routes_messages,
-    routes_moments,
-    routes_statistics,
-    routes_tags,
-)
 from .core import Config, Sandbox
 from .export import copy_files
 from .server import make_server
+from .store import StoreInUse
 from .world import Plan
-
-# Importing them filled the table of endpoints.
-ROUTE_MODULES = (
-    routes_auth,
-    routes_contacts,
-    routes_directory,
-    routes_groups,
-    routes_media,
-    routes_messages,
-    routes_moments,
-    routes_statistics,
-    routes_tags,
-)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -98,10 +75,14 @@ def config_from(arguments: list[str]) -> Config:
 
 def main(arguments: list[str] | None = None) -> int:
     config = config_from(sys.argv[1:] if arguments is None else arguments)
-    sandbox = Sandbox(config)
+    try:
+        sandbox = Sandbox(config)
+        server = make_server(sandbox)
+    except (StoreInUse, OSError) as trouble:  # The port is taken, the folder not ours to write.
+        print(f"The sandbox does not start: {trouble}", file=sys.stderr)
+        return 1
     if config.export_files:
         copy_files(sandbox.store.files, config.export_files)
-    server = make_server(sandbox)
     done = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: done.set())

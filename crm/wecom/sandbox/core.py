@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import moments, world
-from .api import ROUTES, Call, Raw, Upload
+from .api import Call, Raw, Upload
 from .callbacks_out import Postman
 from .clock import Clock
 from .cursors import Cursors
@@ -18,6 +18,7 @@ from .dice import Dice
 from .faults import Faults
 from .life import Life
 from .limits import Limits
+from .routes import endpoints
 from .routes_auth import check_token
 from .store import Store
 from .wire import Refused, refusal, success
@@ -69,6 +70,7 @@ class Sandbox:
         self.stopping = threading.Event()
         self.recent: deque[Seen] = deque(maxlen=40)
         self.counts: Counter[str] = Counter()
+        self.routes = endpoints()
         self.generate()
         self.life = Life(self)
 
@@ -141,7 +143,7 @@ class Sandbox:
         self.recent.append(Seen(self.clock.now(), method, errcode, seconds))
 
     def _carry_out(self, method, verb, query, raw, upload) -> tuple[dict | Raw, list[int]]:
-        route = ROUTES[method]
+        route = self.routes[method]
         if verb != route.verb:
             raise Refused(43001 if route.verb == "GET" else 43002)
         app = ""
@@ -163,7 +165,7 @@ def parse(raw: bytes) -> dict:
     if ESCAPED_UNICODE.search(raw):
         raise Refused(40033)
     try:
-        body = json.loads(raw or b"{}")
+        body = json.loads(raw.decode() or "{}")  # Bytes would let lone surrogates through.
     except (ValueError, RecursionError):
         raise Refused(47001) from None
     if not isinstance(body, dict):

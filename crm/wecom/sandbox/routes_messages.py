@@ -7,14 +7,14 @@ from .api import Call, endpoint
 from .clock import HOUR
 from .routes_directory import expand_departments
 from .routes_media import usable
-from .wire import Refused, number, table, text
+from .wire import Refused, number, table, tables, text
 
 MESSAGE_TYPES = [
     *("text", "image", "voice", "video", "file", "textcard", "news", "mpnews", "markdown"),
     *("miniprogram_notice", "template_card"),
 ]
 WELCOME_SECONDS = 20
-WELCOME_MEDIA = {"image": "media_id", "video": "media_id", "file": "media_id"}
+WELCOME_MEDIA = ("image", "video", "file")
 PER_MINUTE, PER_HOUR = 30, 1000
 
 
@@ -71,7 +71,7 @@ def _recipients(call: Call) -> tuple[list[str], list[str]]:
         return sorted(everyone), []
     if not named and not parties and not call.body.get("totag"):
         raise Refused(40035, "touser, toparty and totag are empty")
-    inside = expand_departments(call.db, [int(p) for p in parties if p.isdigit()])
+    inside = expand_departments(call.db, [int(p) for p in parties if p.isdecimal() and len(p) < 10])
     users = {userid for userid in named if userid in everyone} | set(inside)
     return sorted(users), [userid for userid in named if userid not in everyone]
 
@@ -109,7 +109,7 @@ def send_welcome_msg(call: Call) -> dict:
     """The code works once and for 20 seconds."""
     code = text(call.body, "welcome_code", missing=41049)
     content = text(table(call.body, "text"), "content", missing=None, octets=4000, too_long=45002)
-    attachments = call.body.get("attachments") or []
+    attachments = tables(call.body, "attachments")
     if not content and not attachments:
         raise Refused(44004)
     _check_attachments(call, attachments)
@@ -126,13 +126,11 @@ def send_welcome_msg(call: Call) -> dict:
     return {}
 
 
-def _check_attachments(call: Call, attachments: object) -> None:
-    if not isinstance(attachments, list) or not all(isinstance(a, dict) for a in attachments):
-        raise Refused(40058, "attachments")
+def _check_attachments(call: Call, attachments: list[dict]) -> None:
     if len(attachments) > 9:
         raise Refused(41064)
     for attachment in attachments:
-        kind = attachment.get("msgtype")
+        kind = text(attachment, "msgtype", missing=41065)
         if kind == "link":
             link = table(attachment, "link")
             text(link, "title", octets=128)

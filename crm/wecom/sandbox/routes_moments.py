@@ -8,12 +8,13 @@ from .api import Call, endpoint
 from .clock import DAY
 from .routes_directory import expand_departments, known_departments
 from .routes_media import usable
-from .wire import Refused, limit, number, refusal, strings, table, text
+from .wire import Refused, integers, limit, number, refusal, strings, table, tables, text
 
 TEXT_CHARS = 2000
 JOB_LIFETIME = DAY
 LISTED_DAYS = 30
 RUNNING_JOBS = 200
+KINDS = ("image", "video", "link")
 
 
 @endpoint("POST", "externalcontact/add_moment_task")
@@ -168,14 +169,12 @@ def cancel_moment_task(call: Call) -> dict:
 
 def _content(call: Call) -> tuple[str, list[dict]]:
     content = text(table(call.body, "text"), "content", missing=None)
-    attachments = call.body.get("attachments") or []
-    if not isinstance(attachments, list) or not all(isinstance(a, dict) for a in attachments):
-        raise Refused(40058, "attachments")
+    attachments = tables(call.body, "attachments")
     if not content and not attachments:
         raise Refused(41089)
     for attachment in attachments:
-        kind = attachment.get("msgtype")
-        if kind in ("image", "video", "link"):
+        kind = text(attachment, "msgtype", missing=41065)
+        if kind in KINDS:
             media_id = text(table(attachment, kind), "media_id", missing=41006)
             usable(call, media_id, scene="moments")
     return content, attachments
@@ -183,15 +182,15 @@ def _content(call: Call) -> tuple[str, list[dict]]:
 
 def _content_failure(content: str, attachments: list[dict]) -> int:
     """The errcode of the job's result, or 0."""
-    kinds = [attachment.get("msgtype") for attachment in attachments]
+    kinds = [attachment["msgtype"] for attachment in attachments]
     if len(content) > TEXT_CHARS:
         return 45002
-    if not set(kinds) <= {"image", "video", "link"} or len(set(kinds)) > 1:
+    if not set(kinds) <= set(KINDS) or len(set(kinds)) > 1:
         return 41065
     if len(kinds) > (9 if kinds[:1] == ["image"] else 1):
         return 41064
-    links = [attachment["link"] for attachment in attachments if "link" in attachment]
-    if any(not link.get("url") or len(link.get("title", "").encode()) > 64 for link in links):
+    links = [attachment["link"] for attachment in attachments if attachment["msgtype"] == "link"]
+    if any(not link.get("url") or len(str(link.get("title", "")).encode()) > 64 for link in links):
         return 40035
     return 0
 
@@ -200,9 +199,7 @@ def _senders(call: Call) -> tuple[list[str] | None, dict]:
     """Who is named, None for nobody in particular; and which names meant nobody."""
     given = table(table(call.body, "visible_range"), "sender_list")
     users = strings(given, "user_list", most=100_000)
-    departments = given.get("department_list") or []
-    if not isinstance(departments, list) or not all(isinstance(d, int) for d in departments):
-        raise Refused(40066)
+    departments = integers(given, "department_list", most=100_000)
     known = {
         row["userid"]
         for row in call.db.execute(

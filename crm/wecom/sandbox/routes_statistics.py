@@ -6,7 +6,7 @@ from .api import Call, endpoint
 from .clock import DAY, day_start
 from .people import follower
 from .routes_directory import expand_departments, known_departments
-from .wire import Refused, number, strings
+from .wire import Refused, integers, number, strings
 
 LONGEST = 30
 OLDEST = 180
@@ -16,9 +16,7 @@ OLDEST = 180
 def get_user_behavior_data(call: Call) -> dict:
     """Several ids are summed into one row per day."""
     userids = strings(call.body, "userid", most=100)
-    parties = call.body.get("partyid") or []
-    if not isinstance(parties, list) or len(parties) > 100:
-        raise Refused(40058, "partyid")
+    parties = integers(call.body, "partyid", most=100)
     if not userids and not parties:
         raise Refused(40035, "userid and partyid are empty")
     for userid in userids:

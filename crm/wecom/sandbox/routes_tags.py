@@ -5,7 +5,7 @@ import sqlite3
 
 from .api import Call, endpoint
 from .people import relation
-from .wire import Refused, number, strings, text
+from .wire import Refused, number, strings, tables, text
 
 MOST_TAGS = 10_000
 MOST_ON_CUSTOMER = 3000
@@ -169,13 +169,11 @@ def new_tag(call: Call, group_id: str, name: str, order: int) -> str:
 
 def _wanted_tags(body: dict) -> dict[str, int]:
     """Name → order; the same name twice gives one tag."""
-    given = body.get("tag")
-    if not isinstance(given, list) or not given:
+    given = tables(body, "tag")
+    if not given:
         raise Refused(40063, "tag")
     wanted = {}
     for item in given:
-        if not isinstance(item, dict):
-            raise Refused(40058, "tag")
         name = text(item, "name", missing=40072, chars=NAME, too_long=40072)
         wanted.setdefault(name, number(item, "order", default=0))
     return wanted

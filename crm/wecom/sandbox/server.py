@@ -2,13 +2,14 @@
 
 import json
 import socket
+import sys
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from urllib.parse import parse_qsl, urlsplit
 
 from . import control, page
-from .api import ROUTES, Raw, Upload
+from .api import Raw, Upload
 from .core import Sandbox
 from .faults import Fault
 from .wire import refusal
@@ -24,6 +25,11 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
     request_queue_size = 256
+
+    def handle_error(self, request, client_address) -> None:
+        """A client that hangs up is no news; anything else is told whole."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -78,7 +84,7 @@ class Handler(BaseHTTPRequestHandler):
     # The API
 
     def _api(self, verb: str, method: str, query: dict[str, str], raw: bytes) -> None:
-        if method not in ROUTES:
+        if method not in self.sandbox.routes:
             self._send(404, b"Not Found", "text/plain")
             return
         struck = self.sandbox.faults.draw(method, self._page_asked_for(query, raw))

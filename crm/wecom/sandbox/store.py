@@ -4,15 +4,20 @@ A transaction holds the world change, its ledger row and its callbacks together.
 fsync per commit survives any death of the process, which is what tests inflict.
 """
 
+import fcntl
 import json
 import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from .schema import SCHEMA, VERSION
+
+
+class StoreInUse(Exception):
+    """One process per store."""
 
 
 class Store:
@@ -20,6 +25,7 @@ class Store:
 
     def __init__(self, directory: Path):
         directory.mkdir(parents=True, exist_ok=True)
+        self.guard = _alone(directory / "in-use")
         self.directory = directory
         self.files = directory / "files"
         self.pristine = directory / "pristine.sqlite3"
@@ -113,6 +119,18 @@ class Store:
     def close(self) -> None:
         with self.lock:
             self.db.close()
+        self.guard.close()
+
+
+def _alone(path: Path) -> TextIO:
+    """A lock that ends with the process, however it ends."""
+    guard = path.open("w")
+    try:
+        fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        guard.close()
+        raise StoreInUse(f"another sandbox works on {path.parent}") from None
+    return guard
 
 
 def rows(cursor: sqlite3.Cursor) -> list[dict[str, Any]]:

@@ -71,7 +71,7 @@ def number(
         if default is None:
             raise Refused(40058, f"missing `{name}`")
         return default
-    if isinstance(value, str) and value.lstrip("-").isdigit():
+    if isinstance(value, str) and value.removeprefix("-").isdecimal() and len(value) < 20:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise Refused(40058, f"invalid Request Parameter `{name}` not an integer")
@@ -98,6 +98,28 @@ def strings(
         raise Refused(40063, name)
     if len(value) > most:
         raise Refused(too_many, f"`{name}` exceed max size {most}")
+    return value
+
+
+def integers(body: dict, name: str, *, most: int) -> list[int]:
+    """A list of department ids under its cap."""
+    value = body.get(name)
+    if value is None:
+        value = []
+    if not isinstance(value, list) or not all(type(item) is int for item in value):
+        raise Refused(40066, name)
+    if len(value) > most:
+        raise Refused(40058, f"`{name}` exceed max size {most}")
+    return value
+
+
+def tables(body: dict, name: str) -> list[dict[str, Any]]:
+    """A list of objects, such as attachments with their `msgtype`."""
+    value = body.get(name)
+    if value is None:
+        value = []
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise Refused(40058, f"invalid Request Parameter `{name}` not a list of objects")
     return value
 
 
