@@ -28,8 +28,9 @@ class Dimension:
 class Columns:
     """Events of all customers, sorted by (customer, time, order of recording).
 
-    Row i of the customers owns events offsets[i] to offsets[i + 1]. `kinds` holds codes into
-    `kind_ids`. `micro_rows` and `micros` follow the rule of `Dimension`.
+    Row i belongs to customer ids[i] and owns events offsets[i] to offsets[i + 1]; a row may be
+    empty. `kinds` holds codes into `kind_ids`. `micro_rows` and `micros` follow the rule of
+    `Dimension`.
     """
 
     ids: np.ndarray | range
@@ -178,7 +179,7 @@ def tabulated(events: Events, kinds: Dictionary, dictionaries: dict[str, Diction
     if len(at) and (at.min() < 0 or at.max() >= LATEST_MICROS):
         raise TimesOutOfRange("events must lie between 1970-01-01 and 2106-02-07")
     order = np.lexsort((at, events.customers))
-    ids, counts = np.unique(events.customers, return_counts=True)
+    ids, counts = _rows(events.customers)
     at = at[order]
     micro_rows, micros = thinned((at % 1_000_000).astype(np.uint32))
     dimensions = {}
@@ -186,7 +187,7 @@ def tabulated(events: Events, kinds: Dictionary, dictionaries: dict[str, Diction
         rows, codes = thinned(dictionary.encode(events.dimensions[name][order]))
         dimensions[name] = Dimension(sealed(codes), dictionary.ids, sealed(rows))
     return Columns(
-        ids=packed_ids(ids),
+        ids=ids,
         offsets=sealed(np.concatenate(([0], np.cumsum(counts))).astype(np.uint32)),
         seconds=sealed((at // 1_000_000).astype(np.uint32)),
         kinds=sealed(kinds.encode(events.kinds[order])),
@@ -197,9 +198,12 @@ def tabulated(events: Events, kinds: Dictionary, dictionaries: dict[str, Diction
     )
 
 
-def packed_ids(ids: np.ndarray) -> np.ndarray | range:
-    """A range where the ids follow one another, else the narrowest array."""
-    if len(ids) and int(ids[-1]) - int(ids[0]) + 1 == len(ids):
-        return range(int(ids[0]), int(ids[-1]) + 1)
-    fits = not len(ids) or int(ids[-1]) < 2**32
-    return sealed(ids.astype(np.uint32 if fits else np.int64))
+def _rows(customers: np.ndarray) -> tuple[np.ndarray | range, np.ndarray]:
+    """Ids of the rows and events of each; ids that nearly follow one another need no array."""
+    ids, counts = np.unique(customers, return_counts=True)
+    first, last = (int(ids[0]), int(ids[-1])) if len(ids) else (0, 0)
+    if len(ids) and last - first < 2 * len(ids):
+        every = np.zeros(last - first + 1, np.int64)
+        every[ids - first] = counts
+        return range(first, last + 1), every
+    return sealed(ids.astype(np.uint32 if last < 2**32 else np.int64)), counts

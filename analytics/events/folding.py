@@ -82,6 +82,7 @@ class Folded:
     seconds: tuple[np.ndarray, ...]
 
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
@@ -103,10 +104,15 @@ def fold_parts(
         part, plan = parts[number], plans[number]
         return harvest(fold_block(part, plan, number, low, high))
 
-    if len(blocks) < 2 or THREADS == 1:
-        return [work(block) for block in blocks]
+    return in_threads(work, blocks)
+
+
+def in_threads(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """`work` on each item, on all cores; results in order of the items."""
+    if len(items) < 2 or THREADS == 1:
+        return [work(item) for item in items]
     with ThreadPoolExecutor(THREADS) as pool:
-        return list(pool.map(work, blocks))
+        return list(pool.map(work, items))
 
 
 def block_bounds(offsets: np.ndarray) -> list[int]:

@@ -430,19 +430,24 @@ def fold(
         first, last = np.int64(-1), np.int64(-1)
         waiting = True  # for the first entry
         running = False  # inside the first entry's window
+        start, needed = event, entry_bits
         while event < stop:
             mask = np.int64(masks[codes[event]])
-            if mask == 0:
+            if mask & needed == 0:
                 event += 1
                 continue
             second = seconds[event]
             end = event + 1
-            if end < stop and seconds[end] == second:
+            # Events passed over may belong to this instant, and later steps among them count.
+            if (event > start and seconds[event - 1] == second) or (
+                end < stop and seconds[end] == second
+            ):
                 end = group_end(event, stop, seconds, micro_rows, micros)
-                if end - event > 1:
-                    mask = np.int64(0)
-                    for other in range(event, end):
-                        mask |= np.int64(masks[codes[other]])
+                while event > start and same_instant(event - 1, event, seconds, micro_rows, micros):
+                    event -= 1
+                mask = np.int64(0)
+                for other in range(event, end):
+                    mask |= np.int64(masks[codes[other]])
             if mask & entry_bits and (waiting or not first_only):
                 if since <= second < until:
                     last = event
@@ -471,6 +476,9 @@ def fold(
                     level += run
                     if level == steps:
                         break
+            needed = np.int64(0) if first_only and not waiting else entry_bits
+            if running:
+                needed |= np.int64(1) << level
             event = end
         if first < 0:
             continue
@@ -518,6 +526,15 @@ def values_as_of(low, high, offsets, levels, entries, rows, codes, own, out):
     own (`own`, may be empty), else 0. `codes` belongs to the event rows in `rows`, or to every
     event where `rows` is empty.
     """
+    # Entries rise with the customers, so one cursor walks along the rows.
+    cursor, first = np.int64(0), np.int64(offsets[low])
+    right = rows.size
+    while cursor < right:
+        middle = (cursor + right) // 2
+        if rows[middle] < first:
+            cursor = middle + 1
+        else:
+            right = middle
     for row in range(low, high):
         at = row - low
         out[at] = 0
@@ -525,15 +542,10 @@ def values_as_of(low, high, offsets, levels, entries, rows, codes, own, out):
             continue
         entry, start = entries[at], np.int64(offsets[row])
         if rows.size:
-            left, right = 0, rows.size
-            while left < right:
-                middle = (left + right) // 2
-                if rows[middle] <= entry:
-                    left = middle + 1
-                else:
-                    right = middle
-            if left and rows[left - 1] >= start:
-                out[at] = codes[left - 1]
+            while cursor < rows.size and rows[cursor] <= entry:
+                cursor += 1
+            if cursor and rows[cursor - 1] >= start:
+                out[at] = codes[cursor - 1]
         elif codes.size:
             while entry >= start and codes[entry] == 0:
                 entry -= 1
@@ -546,19 +558,20 @@ def values_as_of(low, high, offsets, levels, entries, rows, codes, own, out):
 @compiled
 def period_of_entry(low, high, levels, entries, seconds, edges, out):
     """Number of the period [edges[i], edges[i + 1]) in which each entry lies."""
+    last = edges.size - 1
+    per_second = 1.0 / (edges[1] - edges[0]) if last else 0.0
     for at in range(high - low):
         out[at] = 0
         if levels[at] == 0:
             continue
         second = np.int64(seconds[entries[at]])
-        left, right = 0, edges.size
-        while left < right:
-            middle = (left + right) // 2
-            if edges[middle] <= second:
-                left = middle + 1
-            else:
-                right = middle
-        out[at] = max(left - 1, 0)
+        # Periods are equal but for an hour where clocks change: guess, then correct.
+        period = min(max(np.int64((second - edges[0]) * per_second), 0), last)
+        while period > 0 and edges[period] > second:
+            period -= 1
+        while period < last and edges[period + 1] <= second:
+            period += 1
+        out[at] = period
 
 
 @compiled

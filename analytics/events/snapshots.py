@@ -153,7 +153,7 @@ class Writer:
                 "ids": [columns.ids.start, columns.ids.stop]
                 if isinstance(columns.ids, range)
                 else None,
-                "customers": columns.customers,
+                "customers": int(np.count_nonzero(np.diff(columns.offsets))),
                 "events": columns.events,
                 "span": [int(columns.seconds.min()), int(columns.seconds.max())],
                 "arrays": {label: _save(folder / label, array) for label, array in arrays.items()},

@@ -25,10 +25,20 @@ class StepFigures:
     converted: int
     dropped: int
     open: int
-    of_first: Rate
-    of_previous: Rate
+    reached_first: int
+    reached_previous: int
     median_seconds: float | None = None
     p90_seconds: float | None = None
+
+    @property
+    def of_first(self) -> Rate:
+        """Share of those who entered; its interval is the overall rate's."""
+        return Rate(self.reached, self.reached_first)
+
+    @property
+    def of_previous(self) -> Rate:
+        """Share of those who reached the step before (of the first step: everybody)."""
+        return Rate(self.reached, self.reached_previous)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -89,7 +99,8 @@ def step_figures(
 ) -> tuple[StepFigures, ...]:
     """Figures from counts[level - 1, is open]; `names` are (step, label)."""
     at_level = counts.sum(axis=1)
-    reached = [int(n) for n in at_level[::-1].cumsum()[::-1]]
+    reached = at_level[::-1].cumsum()[::-1].tolist()
+    states = counts.tolist()
     figures = []
     for k, (step, label) in enumerate(names):
         last = k + 1 == len(names)
@@ -101,10 +112,10 @@ def step_figures(
                 label=label,
                 reached=reached[k],
                 converted=reached[k] if last else reached[k + 1],
-                dropped=0 if last else int(counts[k, 0]),
-                open=0 if last else int(counts[k, 1]),
-                of_first=Rate(reached[k], reached[0]),
-                of_previous=Rate(reached[k], reached[k - 1] if k else reached[0]),
+                dropped=0 if last else states[k][0],
+                open=0 if last else states[k][1],
+                reached_first=reached[0],
+                reached_previous=reached[k - 1] if k else reached[0],
                 median_seconds=median,
                 p90_seconds=p90,
             )
@@ -112,12 +123,24 @@ def step_figures(
     return tuple(figures)
 
 
-def quantile(values: np.ndarray, share: float) -> float | None:
-    """Quantile with linear interpolation between the two nearest values; None without values."""
+def median_and_p90(values: np.ndarray) -> tuple[float | None, float | None]:
+    """Quantiles with linear interpolation between the two nearest values; None without values."""
     if not len(values):
-        return None
-    place = share * (len(values) - 1)
-    low = int(place)
-    high = min(low + 1, len(values) - 1)
-    parts = np.partition(values, (low, high))
-    return float(parts[low]) + (place - low) * (float(parts[high]) - float(parts[low]))
+        return None, None
+    middle, share = divmod((len(values) - 1) / 2, 1)
+    halves = np.partition(values, int(middle))
+    upper = halves[int(middle) :]
+    tail, tail_share = divmod(0.9 * (len(values) - 1), 1)
+    ends = np.partition(upper, int(tail) - int(middle))
+    return (
+        _between(halves, int(middle), share),
+        _between(ends, int(tail) - int(middle), tail_share),
+    )
+
+
+def _between(partitioned: np.ndarray, place: int, share: float) -> float:
+    """The value at `place` and, by `share`, the next larger one."""
+    low = float(partitioned[place])
+    if not share or place + 1 == len(partitioned):
+        return low
+    return low + share * (float(partitioned[place + 1 :].min()) - low)

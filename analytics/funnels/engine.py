@@ -9,9 +9,9 @@ from django.utils.translation import gettext as _
 
 from analytics.events import kernel
 from analytics.events.columns import Columns, sealed
-from analytics.events.folding import Folded, Plan, fold_parts
+from analytics.events.folding import Folded, Plan, fold_parts, in_threads
 from analytics.events.source import Source, Value
-from analytics.funnels.answer import Answer, CellFigures, quantile, step_figures
+from analytics.funnels.answer import Answer, CellFigures, median_and_p90, step_figures
 from analytics.funnels.question import STATES, Question, QuestionRefused
 from analytics.funnels.splits import Split, split_by
 
@@ -201,12 +201,13 @@ def _quantiles(
     collected: list[list[np.ndarray]], steps: int, totals: np.ndarray
 ) -> list[tuple[float | None, float | None]]:
     """Median and p90 of the seconds from the entry to each step."""
-    found: list[tuple[float | None, float | None]] = [(0.0, 0.0) if totals.any() else (None, None)]
-    for k in range(steps - 1):
+    at_entry = (0.0, 0.0) if totals.any() else (None, None)
+
+    def work(k: int) -> tuple[float | None, float | None]:
         blocks = [block[k] for block in collected if len(block[k])]
-        values = np.concatenate(blocks) if blocks else np.empty(0, np.uint32)
-        found.append((quantile(values, 0.5), quantile(values, 0.9)))
-    return found
+        return median_and_p90(np.concatenate(blocks) if blocks else np.empty(0, np.uint32))
+
+    return [at_entry, *in_threads(work, range(steps - 1))]
 
 
 def _cell_figures(
