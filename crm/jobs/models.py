@@ -57,9 +57,7 @@ class Job(TimeStamped):
         related_name="jobs",
         verbose_name=_("发起人"),
     )
-    state = models.CharField(
-        _("状态"), max_length=16, choices=State.choices, default=State.WAITING
-    )
+    state = models.CharField(_("状态"), max_length=16, choices=State.choices, default=State.WAITING)
     phase = models.CharField(_("阶段"), max_length=16, choices=Phase.choices, blank=True)
     done = models.BigIntegerField(_("已处理"), default=0)
     total = models.BigIntegerField(_("总数"), default=0)

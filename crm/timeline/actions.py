@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from django.db.models import Max
 from django.utils.translation import gettext as _
 from django.utils.translation import override
+from psycopg import sql
 
 from crm.shared.errors import DomainError
 from crm.timeline.catalogue import FIRST_COMPANY_KIND, KINDS
@@ -24,6 +25,18 @@ select *
 from unnest(%s::bigint[], %s::smallint[], %s::timestamptz[], %s::timestamptz[], %s::bigint[],
             %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::text[],
             %s::jsonb[])
+on conflict (source, source_key) do nothing
+"""
+
+
+# The select may be large: everything stays in the database. An undeclared kind violates NOT NULL.
+_APPEND_SELECTED = """
+insert into crm_fact (customer_id, kind_id, at, recorded_at, agent_id, group_id, channel_id,
+                      order_id, amount_cents, source, source_key, properties)
+select f.customer_id, k.id, f.at, %(recorded_at)s, f.agent_id, f.group_id, f.channel_id,
+       f.order_id, f.amount_cents, f.source, f.source_key, f.properties
+from ({}) as f
+left join crm_factkind as k on k.code = f.kind
 on conflict (source, source_key) do nothing
 """
 
@@ -85,6 +98,18 @@ def _columns(batch: Sequence[NewFact], kinds: dict[str, int], now: datetime) -> 
         for fact in batch
     ]
     return [list(column) for column in zip(*rows, strict=True)]
+
+
+def append_selected_facts(select: str, params: dict[str, Any], *, now: datetime) -> int:
+    """Append the facts that a query yields, for imports of millions; returns how many were new.
+
+    ``select`` is static SQL with the columns customer_id, kind (the code), at, agent_id, group_id,
+    channel_id, order_id, amount_cents, source, source_key and properties.
+    """
+    with connection.cursor() as cursor:
+        statement = sql.SQL(_APPEND_SELECTED).format(sql.SQL(select))
+        cursor.execute(statement, params | {"recorded_at": now})
+        return cursor.rowcount
 
 
 def kind_ids(codes: set[str]) -> dict[str, int]:
