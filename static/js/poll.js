@@ -37,6 +37,8 @@ function watch(element) {
       headers: { "X-Changke-Poll": "1" },
     });
     busy = false;
+    // An empty answer is a blank line from a template; without it CSS can tell that nothing is there.
+    if (!element.firstElementChild && !element.textContent.trim()) element.replaceChildren();
     return element.dataset.polling === "over" ? undefined : again();
   }
 
