@@ -6,6 +6,8 @@ app_name = "crm"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("crm.agents.urls")),
+    path("audiences/", include("crm.audiences.urls")),
     path("customers/", include("crm.customers.urls")),
     path("groups/", include("crm.groups.urls")),
+    path("wecom/", include("crm.callbacks.urls")),
 ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from crm.agents.models import Agent, Department
@@ -181,9 +181,10 @@ def newcomers(
         recorded_at__gt=since,
         # A first synchronisation records thousands of old friendships: those are no news.
         at__gt=since - timedelta(days=1),
-    )
+    ).order_by("-at")
     found = find_customers(user, wanted).filter(Exists(added))
-    latest = list(found.select_related("channel").order_by("-friend_since", "-pk")[:limit])
+    dated = found.select_related("channel").annotate(added_now_at=Subquery(added.values("at")[:1]))
+    latest = list(dated.order_by("-added_now_at", "-pk")[:limit])
     total = len(latest) if len(latest) < limit else found.count()
     agents = _current_agents(latest)
     return total, [
@@ -192,7 +193,7 @@ def newcomers(
             name=c.name,
             agent="、".join(agents[c.pk]),
             channel=c.channel.name if c.channel else "",
-            at=c.friend_since or since,
+            at=c.added_now_at,
         )
         for c in latest
     ]

@@ -71,7 +71,7 @@ def _list_context(request: HttpRequest, form: CustomerFilterForm) -> dict:
         },
         "clear_href": "?" if narrowed else "",
         "narrowed": narrowed,
-        "ignored": [form[name].label for name in form.errors],
+        "ignored": [form[name].label or _("客户群") for name in form.errors],
         "opened_at": timezone.now().isoformat(),
         "may_export": request.user.can(Permission.EXPORT),
     }
