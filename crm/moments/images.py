@@ -63,13 +63,14 @@ def _cleaned(data: bytes, name: str) -> tuple[bytes, str, tuple[int, int]]:
     try:
         with Image.open(io.BytesIO(data), formats=[kind]) as picture:
             if picture.width * picture.height > MAX_PIXELS:
-                raise ImageRejected(
-                    _("图片“%(name)s”像素过大（%(w)s×%(h)s），请缩小后再传")
-                    % {"name": name, "w": picture.width, "h": picture.height},
-                    field="images",
-                )
-            upright = ImageOps.exif_transpose(picture)
-            fitted = _fitted(upright)
+                raise Image.DecompressionBombError
+            fitted = _fitted(ImageOps.exif_transpose(picture))
+    except Image.DecompressionBombError as bomb:
+        raise ImageRejected(
+            _("图片“%(name)s”像素过大，最多 %(n)s 万像素，请缩小后再传")
+            % {"name": name, "n": MAX_PIXELS // 10_000},
+            field="images",
+        ) from bomb
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as broken:
         raise ImageRejected(
             _("图片“%(name)s”已损坏，无法读取") % {"name": name}, field="images"

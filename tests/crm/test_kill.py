@@ -1,0 +1,127 @@
+"""Processes killed at the unkindest moments: the sandbox's ledger still shows one task.
+
+A real ``manage.py dispatch`` is killed with SIGKILL at a named point; a second dispatcher takes
+over, its clock moved on so that leases run out without waiting.
+"""
+
+import signal
+import subprocess
+import sys
+from datetime import timedelta
+
+import pytest
+
+from crm.moments.models import Moment
+from crm.outbox.dispatcher import dispatch
+from crm.outbox.models import OutboxItem
+from tests.moment_world import MomentWorld
+from tests.sandbox_fixture import ROOT
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.worker]
+State = OutboxItem.State
+
+
+@pytest.fixture
+def world(transactional_db, sandbox, settings, tmp_path):
+    settings.MEDIA_ROOT = str(tmp_path)
+    return MomentWorld(sandbox, settings)
+
+
+@pytest.fixture
+def dispatcher(world, process_environment):
+    """Start a dispatcher process of its own, at the world's time or later."""
+    sandbox = world.sandbox
+
+    def start(later: timedelta = timedelta(), **more: str) -> subprocess.Popen:
+        at = (world.clock() + later).isoformat()
+        return subprocess.Popen(
+            [sys.executable, str(ROOT / "manage.py"), "dispatch", "--once", "--at", at],
+            env={
+                **process_environment,
+                "WECOM_BASE_URL": sandbox.url,
+                "WECOM_CORP_ID": sandbox.corp_id,
+                "WECOM_SECRET": sandbox.secret,
+                "WECOM_AGENT_ID": str(sandbox.agent_id),
+                **more,
+            },
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    return start
+
+
+@pytest.fixture
+def killed_dispatcher(dispatcher):
+    """Run a dispatcher that is killed at the named point, and see that it was."""
+
+    def run(point: str, **more: str) -> None:
+        process = dispatcher(CHANGKE_KILL_AT=point, **more)
+        assert process.wait(timeout=120) == -signal.SIGKILL
+
+    return run
+
+
+def due(world) -> Moment:
+    """An approved moment whose hour has come."""
+    moment = world.approved()
+    world.pass_(minutes=61)
+    return moment
+
+
+def recovered(world, moment: Moment) -> OutboxItem:
+    """What a second dispatcher makes of it within the next ten minutes."""
+    for _look in range(5):
+        world.pass_(seconds=120)
+        dispatch(clock=world.clock)
+        world.follow()
+    moment.refresh_from_db()
+    return OutboxItem.unsafe_all.get(kind="moment.create")
+
+
+def test_killed_between_call_and_commit_the_post_exists_once(world, killed_dispatcher):
+    moment = due(world)
+    killed_dispatcher("outbox.after_call")
+    left = world.item()
+    assert (left.state, world.created_at_wecom()) == (State.CALLING, 1)
+    item = recovered(world, moment)
+    assert (item.state, item.reason_code) == (State.DONE, "reconciled")
+    assert world.created_at_wecom() == 1
+    assert moment.wecom_moment_id == item.remote_id
+    assert moment.state in Moment.FOLLOWED
+
+
+def test_twin_without_the_calling_mark_the_post_exists_twice(world, killed_dispatcher):
+    moment = due(world)
+    killed_dispatcher("outbox.after_call", CHANGKE_GUARD_OFF="outbox.calling")
+    assert world.item().state == State.LEASED
+    recovered(world, moment)
+    assert world.created_at_wecom() == 2
+
+
+def test_killed_before_the_call_nothing_exists_and_a_person_is_asked(world, killed_dispatcher):
+    moment = due(world)
+    killed_dispatcher("outbox.before_call")
+    assert world.created_at_wecom() == 0
+    item = recovered(world, moment)
+    assert (item.state, moment.state) == (State.PARKED, Moment.State.UNCERTAIN)
+    assert world.created_at_wecom() == 0
+
+
+def test_killed_after_the_commit_nothing_is_left_to_do(world, killed_dispatcher):
+    moment = due(world)
+    killed_dispatcher("outbox.after_commit")
+    item = recovered(world, moment)
+    assert (item.state, item.attempts, world.created_at_wecom()) == (State.DONE, 1, 1)
+    assert moment.wecom_moment_id
+
+
+def test_three_dispatchers_after_a_kill_still_make_one_post(world, killed_dispatcher, dispatcher):
+    """Whoever comes first reconciles; the others find the row leased or done."""
+    moment = due(world)
+    killed_dispatcher("outbox.after_call")
+    running = [dispatcher(timedelta(seconds=40)) for _n in range(3)]
+    assert [process.wait(timeout=120) for process in running] == [0, 0, 0]
+    moment.refresh_from_db()
+    assert world.created_at_wecom() == 1
+    assert moment.state == Moment.State.CREATED
