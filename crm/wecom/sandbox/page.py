@@ -2,7 +2,7 @@
 
 from html import escape
 
-from .clock import stamp
+from .clock import stamp as full_stamp
 from .store import rows
 from .words import WORDS
 
@@ -14,7 +14,8 @@ body{font:14px/1.5 system-ui,"PingFang SC","Noto Sans CJK SC",sans-serif;margin:
 max-width:1280px;padding:16px}
 h1{font-size:20px;margin:0}h2{font-size:15px;margin:0 0 8px}
 header{display:flex;gap:16px;align-items:baseline;flex-wrap:wrap;margin-bottom:12px}
-.tiles{display:flex;flex-wrap:wrap;gap:8px 24px;margin-bottom:16px}.tiles b{font-size:18px}
+.tiles{display:flex;align-items:baseline;flex-wrap:wrap;gap:8px 24px;
+margin-bottom:16px}.tiles b{font-size:18px}
 .grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:16px}
 section{border:1px solid var(--line);border-radius:8px;padding:12px;overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
@@ -49,7 +50,7 @@ def render(sandbox, *, english: bool) -> str:
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>{words['title']}</title><style>{STYLE}</style></head><body>"
         f"<header><h1>{words['title']}</h1><span>{words['intro']}</span>"
-        f'<span class="quiet">{stamp(sandbox.clock.now())}</span>{other}</header>'
+        f'<span class="quiet">{full_stamp(sandbox.clock.now())}</span>{other}</header>'
         f'<main>{_tiles(sandbox, words)}<div class="grid">{"".join(sections)}</div></main>'
         "</body></html>"
     )
@@ -77,6 +78,11 @@ def _section(title: str, header: list[str], body: list[list[str]], empty: str) -
 def _query(sandbox, statement: str, values: tuple = ()) -> list[dict]:
     with sandbox.store.read() as db:
         return rows(db.execute(statement, values))
+
+
+def stamp(at: float) -> str:
+    """Without the year, which a table needs not repeat."""
+    return full_stamp(at)[5:]
 
 
 def _name(name: str) -> str:
@@ -142,7 +148,7 @@ def _callbacks(sandbox, words: dict) -> str:
     )
     body = [
         [
-            escape(row["event"]),
+            f'<span title="{escape(row["event"])}">{escape(row["event"].partition("/")[2])}</span>',
             stamp(row["at"]),
             str(row["tries"]),
             f'<span class="{MARKS.get(row["state"], "quiet")}">{words[row["state"]]}</span>',
