@@ -76,12 +76,12 @@ class Sandbox:
 
     def generate(self) -> None:
         """Make the world once; later starts find it in the store."""
-        if self.store.get("epoch") is not None:
-            return
-        with self.store.write() as db:
-            world.generate(self.config.plan, epoch=self.clock.now(), db=db, store=self.store)
-            self.store.put("cursor_key", secrets.token_hex(16))
-        self.store.keep_pristine()
+        if self.store.get("epoch") is None:
+            with self.store.write() as db:
+                world.generate(self.config.plan, epoch=self.clock.now(), db=db, store=self.store)
+                self.store.put("cursor_key", secrets.token_hex(16))
+        if not self.store.pristine.exists():  # Also when we were killed just after generating.
+            self.store.keep_pristine()
 
     def reset(self) -> None:
         """The world as it was born; faults, limits and clock as after a fresh start."""

@@ -104,10 +104,13 @@ class Store:
 
     def keep_pristine(self) -> None:
         """Remember the present world as the one that a reset returns to."""
-        self.pristine.unlink(missing_ok=True)
-        with self.lock, sqlite3.connect(self.pristine) as copy:
+        unfinished = self.pristine.with_suffix(".part")
+        unfinished.unlink(missing_ok=True)
+        copy = sqlite3.connect(unfinished)
+        with self.lock:
             self.db.backup(copy)
         copy.close()
+        unfinished.replace(self.pristine)
 
     def reset(self) -> None:
         """Return to the world as it was generated."""
