@@ -110,7 +110,7 @@ def wipe(state: Path, *, wait: float = 10) -> None:
             shutil.rmtree(data_folder(state))
         shutil.rmtree(socket_folder(state))
         for entry in state.iterdir():
-            if entry.is_dir():
+            if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
             elif entry.suffix != ".lock":
                 entry.unlink()
@@ -131,7 +131,11 @@ def data_folder(state: Path) -> Path:
     """Where the databases lie. Root's lie where `nobody` may go, which a home may forbid."""
     if account() is None:
         return state
-    folder = ROOTS_PLACE / _digest(state)
+    # A link with a name of its own, so that a folder made anew does not inherit old data.
+    link = state / "databases"
+    if not link.is_symlink():
+        link.symlink_to(ROOTS_PLACE / f"{_digest(state)}-{secrets.token_hex(4)}")
+    folder = link.readlink()
     for place, mode in ((ROOTS_PLACE, 0o755), (folder, 0o711)):
         place.mkdir(exist_ok=True, parents=True)
         place.chmod(mode)

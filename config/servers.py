@@ -72,7 +72,7 @@ class Postgres:
 
     def start(self) -> None:
         """Make the cluster if there is none, and start it; `wait` says when it answers."""
-        end_leftovers(str(self.data))
+        end_leftovers(str(self.data), f"unix_socket_directories={self.sockets}")
         binaries = server_binaries()
         hand_over(self.sockets)
         if not (self.data / "PG_VERSION").exists():

@@ -158,7 +158,7 @@ class Supervisor:
             say(f"{place} failed; the next start tries again:\n{last_lines(self.log(name))}")
             return
         step.mark_done()
-        say(f"{place} done in {time.monotonic() - began:.0f} s")
+        say(f"{place} done in {time.monotonic() - began:.0f} s. {last_lines(self.log(name), 1)}")
 
     # Watching
 

@@ -129,6 +129,21 @@ def test_a_lost_power_supply_blocks_nobody(place):
     next_user.leave()
 
 
+def test_a_folder_made_anew_starts_empty():
+    folder = Path(tempfile.mkdtemp(prefix="changke-state-")).resolve()
+    places: list[Path] = []
+    for _ in range(2):
+        user = User(folder)
+        assert count_notes(user.database) == 1
+        user.leave()
+        places.append(embedded.data_folder(folder))
+        eventually(lambda: nothing_runs(folder), 10)
+        shutil.rmtree(folder)
+        folder.mkdir(mode=0o700)
+    for leftover in (folder, *places):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
 def test_data_in_use_are_not_wiped(place):
     user = User(place)
     with pytest.raises(embedded.EmbeddedFailed, match="still uses"):
