@@ -24,7 +24,7 @@ async function show(href) {
   }
   body.textContent = body.dataset.loading;
   body.setAttribute("aria-busy", "true");
-  await window.htmx.ajax("GET", href, { target: body, swap: "innerHTML" });
+  await window.htmx.ajax("GET", href, { source: body, target: body, swap: "innerHTML" });
   body.removeAttribute("aria-busy");
   title.textContent = body.querySelector("[data-panel-title]")?.dataset.panelTitle || title.textContent;
   title.focus();

@@ -32,6 +32,7 @@ function watch(element) {
     }
     busy = true;
     await window.htmx.ajax("GET", element.dataset.poll, {
+      source: element,
       target: element,
       swap: "innerHTML",
       headers: { "X-Changke-Poll": "1" },
