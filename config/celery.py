@@ -30,12 +30,18 @@ def every(seconds: float, task: str, **kwargs: object) -> dict:
 
 BEAT_SCHEDULE: dict[str, dict] = {
     # crm: in (callbacks, sync, imports)
+    "callbacks-work-inbox": every(5, "crm.callbacks.tasks.work_inbox"),
+    "callbacks-tidy": every(24 * 3600, "crm.callbacks.tasks.tidy_inbox"),
+    "customers-milestones": every(300, "crm.customers.tasks.record_milestones"),
+    "customers-stages": every(900, "crm.customers.tasks.recompute_stages"),
     # crm: out (outbox, moments)
     "outbox-dispatch": every(3, "crm.outbox.tasks.dispatch_due"),
     "moments-follow": every(5, "crm.moments.tasks.follow_due"),
     "moments-remind": every(60, "crm.moments.tasks.remind_laggards"),
     "moments-keep-house": every(24 * 3600, "crm.moments.tasks.keep_house"),
     # analytics
+    "columns-refresh": every(60, "analytics.events.tasks.refresh_columns"),
+    "columns-compile": every(20, "analytics.events.tasks.compile_kernel"),
 }
 
 app = Celery("changke")

@@ -3,6 +3,7 @@
 import crm.agents.models
 import crm.api.models
 import crm.audiences.models
+import crm.callbacks.models
 import crm.catalog.models
 import crm.customers.models
 import crm.groups.models
@@ -10,6 +11,7 @@ import crm.imports.models
 import crm.jobs.models
 import crm.moments.models
 import crm.outbox.models
+import crm.sync.models
 import crm.timeline.models
 
 __all__ = ["crm"]

@@ -36,6 +36,7 @@ class TagGroup(TimeStamped):
     name = models.CharField(_("名称"), max_length=64)
     order = models.BigIntegerField(_("次序"), default=0)
     is_deleted = models.BooleanField(_("已删除"), default=False)
+    synced_at = models.DateTimeField(_("同步时间"), null=True, blank=True)
 
     class Meta:
         ordering = ["-order", "name"]
@@ -229,3 +230,41 @@ class Contact(TimeStamped):
 
     def __str__(self) -> str:
         return f"{self.customer_id}–{self.agent_id}"
+
+
+class IdentityConflict(models.Model):
+    """身份冲突: two pieces of evidence that contradict one another. Nothing was merged."""
+
+    class Kind(models.TextChoices):
+        UNIONID_TAKEN = "unionid_taken", _("unionid 属于另一位客户")
+        UNIONID_CHANGED = "unionid_changed", _("unionid 与已有的不同")
+        NUMBER_TAKEN = "number_taken", _("客户编号属于另一位客户")
+
+    kind = models.CharField(_("种类"), max_length=24, choices=Kind.choices)
+    customer = models.ForeignKey(
+        Customer, models.CASCADE, related_name="identity_conflicts", verbose_name=_("客户")
+    )
+    other = models.ForeignKey(
+        Customer,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("另一位客户"),
+    )
+    evidence = models.CharField(_("证据"), max_length=64)
+    first_seen_at = models.DateTimeField(_("首次发现"))
+    last_seen_at = models.DateTimeField(_("最近发现"))
+
+    class Meta:
+        ordering = ["-last_seen_at"]
+        verbose_name = _("身份冲突")
+        verbose_name_plural = _("身份冲突")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "customer", "evidence"], name="one_row_per_conflict"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} #{self.customer_id}"

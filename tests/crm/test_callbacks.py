@@ -1,0 +1,354 @@
+"""The callback endpoint and its inbox: what is believed, what is kept, and how it is worked off."""
+
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+from django.core.cache import cache
+from django.db import OperationalError, connection
+from django.utils import timezone
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from kombu.exceptions import OperationalError as BrokerAway
+
+from crm.callbacks import actions, tasks
+from crm.callbacks.models import InboxEvent
+from crm.callbacks.refusals import refusals
+from crm.timeline.models import Fact
+from crm.wecom.crypto import MessageCrypt
+from tests.crm.wecom_helpers import CORP, CRYPT, URL, deliver, envelope, event_xml, post, take
+from tests.factories import make_user
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.usefixtures("db")
+UNKNOWN = {"MsgType": "event", "Event": "subscribe"}
+
+
+@pytest.fixture(autouse=True)
+def _configured(callback_settings, monkeypatch):
+    monkeypatch.setattr(tasks, "_silent_until", time.monotonic() + 3600)  # No broker here.
+
+
+def test_a_callback_is_kept_once_and_answered(client):
+    message = event_xml(**UNKNOWN)
+    for nonce in ("a1", "a2"):
+        response = post(client, *envelope(message, nonce=nonce))
+        assert (response.status_code, response.content) == (200, b"success")
+    [row] = InboxEvent.objects.all()
+    assert row.message == message
+    assert (row.event, row.state) == ("subscribe", "waiting")
+
+
+def test_events_of_the_same_second_are_different_events(client):
+    at = int(time.time())
+    deliver(client, *(event_xml(**UNKNOWN, CreateTime=at, UserID=f"u{n}") for n in range(3)))
+    assert InboxEvent.objects.count() == 3
+
+
+def test_the_address_check_gets_the_bare_plaintext_within_a_second(client):
+    for _ in range(20):  # Some of them carry a plus sign.
+        query, _body = envelope("1616140317555161061")
+        echo = CRYPT.encrypt(b"1616140317555161061")
+        query["msg_signature"] = CRYPT.signature(
+            timestamp=query["timestamp"], nonce=query["nonce"], encrypted=echo
+        )
+        started = time.perf_counter()
+        response = client.get(URL, {**query, "echostr": echo})
+        assert time.perf_counter() - started < 1
+        assert (response.status_code, response.content) == (200, b"1616140317555161061")
+
+
+def _bomb(entities: str) -> bytes:
+    return f"<!DOCTYPE x [{entities}]><xml><Encrypt>&z;</Encrypt></xml>".encode()
+
+
+def _forged(move: int) -> tuple[dict[str, str], bytes]:
+    """Characters wander from the timestamp into the nonce; the signature stays the same."""
+    query, body = envelope(event_xml(**UNKNOWN), nonce="5")
+    timestamp = query["timestamp"]
+    return {**query, "timestamp": timestamp[:-move], "nonce": timestamp[-move:] + "5"}, body
+
+
+def _at(seconds: int) -> tuple[dict[str, str], bytes]:
+    return envelope(event_xml(**UNKNOWN), at=int(time.time()) + seconds)
+
+
+def _signed(content: bytes) -> tuple[dict[str, str], bytes]:
+    """A valid envelope around anything."""
+    return envelope(content)
+
+
+OTHER_RECEIVER = MessageCrypt(
+    token="sandboxtoken", aes_key="jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C", receive_id="ww2"
+)
+OTHER_TOKEN = MessageCrypt(
+    token="guessed", aes_key="jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C", receive_id=CORP
+)
+
+
+def bad_requests() -> dict[str, tuple[str, dict[str, str], bytes]]:
+    query, body = envelope(event_xml(**UNKNOWN))
+    laughs = "".join(f'<!ENTITY {chr(98 + n)} "{f"&{chr(97 + n)};" * 10}">' for n in range(25))
+    return {
+        "nothing": ("shape", {}, b""),
+        "a 10 MB body": ("size", query, b"x" * 10_000_000),
+        "a body just over the limit": ("size", query, b" " * 65_537),
+        "a forged split": ("shape", *_forged(1)),
+        "another forged split": ("shape", *_forged(3)),
+        "a nonce with a sign": ("shape", {**query, "nonce": "a-b"}, body),
+        "a long nonce": ("shape", {**query, "nonce": "a" * 33}, body),
+        "full-width digits": ("shape", {**query, "timestamp": "１７３５６８９６００"}, body),
+        "a signature in capitals": ("shape", {**query, "msg_signature": "A" * 40}, body),
+        "an old request": ("time", *_at(-301)),
+        "a request from the future": ("time", *_at(302)),
+        "another token": ("signature", *envelope("<xml/>", crypt=OTHER_TOKEN)),
+        "another receiver": ("receiveid", *envelope("<xml/>", crypt=OTHER_RECEIVER)),
+        "no XML": ("xml", query, b"Encrypt"),
+        "an entity bomb": ("xml", query, _bomb('<!ENTITY a "ha">' + laughs)),
+        "a file of ours": ("xml", query, _bomb('<!ENTITY z SYSTEM "file:///etc/passwd">')),
+        "an empty DTD": ("xml", query, b"<!DOCTYPE x><xml/>"),
+        "no ciphertext": ("signature", query, b"<xml/>"),
+        "an odd encoding": ("xml", query, b"<?xml version='1.0' encoding='rot13'?><xml/>"),
+        "no XML inside": ("xml", *_signed(b"hello")),
+        "a DTD inside": ("xml", *_signed(_bomb('<!ENTITY z "x">'))),
+        "NUL inside": ("xml", *_signed(b"<xml><Event>a\x00b</Event></xml>")),
+        "a lone surrogate inside": ("xml", *_signed(b"<xml><Event>&#xD800;</Event></xml>")),
+        "broken UTF-8 inside": ("xml", *_signed(b"<xml><Event>\xff\xfe</Event></xml>")),
+        "UTF-16 inside": ("encoding", *_signed("<xml>常</xml>".encode("utf-16"))),
+    }
+
+
+def test_every_bad_request_gets_one_identical_refusal_and_changes_nothing(client):
+    answers, expected = set(), {}
+    for name, (reason, query, body) in bad_requests().items():
+        started = time.perf_counter()
+        response = post(client, query, body)
+        assert time.perf_counter() - started < 1, name
+        headers = frozenset(
+            (key, value) for key, value in response.headers.items() if key != "X-Request-ID"
+        )
+        answers.add((response.status_code, response.content, headers))
+        expected[reason] = expected.get(reason, 0) + 1
+        assert refusals(timezone.now()).get(reason) == expected[reason], name
+    assert {answer[:2] for answer in answers} == {(403, b"refused")}
+    assert len(answers) == 1
+    assert not InboxEvent.objects.exists()
+
+
+def test_a_bad_address_check_gets_the_same_refusal(client):
+    query, _body = envelope("x")
+    for params in ({}, query, {**query, "echostr": "AAAA"}, {"echostr": "x" * 100}):
+        response = client.get(URL, params)
+        assert (response.status_code, response.content) == (403, b"refused")
+
+
+def test_without_configuration_everything_is_refused(client, settings):
+    settings.WECOM_CALLBACK_TOKEN = ""
+    assert post(client, *envelope(event_xml(**UNKNOWN))).status_code == 403
+
+
+@hypothesis_settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    query=st.dictionaries(
+        st.sampled_from(["msg_signature", "timestamp", "nonce", "echostr", "x"]),
+        st.text(max_size=60).filter(lambda text: text.isprintable()),
+    ),
+    body=st.one_of(
+        st.binary(max_size=300),
+        st.text(max_size=100).map(
+            lambda t: f"<xml><Encrypt>{t}</Encrypt></xml>".encode("utf-8", "replace")
+        ),
+    ),
+)
+def test_no_request_makes_it_fail_or_change_anything(client, query, body):
+    assert post(client, query, body).status_code == 403
+    assert client.get(URL, query).status_code == 403
+    assert not InboxEvent.objects.exists()
+
+
+@hypothesis_settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    content=st.one_of(
+        st.binary(max_size=200),
+        st.text(max_size=80).map(
+            lambda t: f"<xml><Event>{t}</Event><CreateTime>{t}</CreateTime></xml>".encode(
+                "utf-8", "replace"
+            )
+        ),
+    )
+)
+def test_no_signed_content_makes_it_fail(client, content):
+    assert post(client, *envelope(content)).status_code in (200, 403)
+    actions.work_inbox()
+    assert not InboxEvent.objects.filter(state="parked").exists()
+
+
+def test_without_the_database_the_answer_is_come_again(client, monkeypatch):
+    def away(message, *, now):
+        raise OperationalError("the server closed the connection")
+
+    monkeypatch.setattr(actions, "keep_message", away)
+    assert post(client, *envelope(event_xml(**UNKNOWN))).status_code == 503
+
+
+def test_without_a_broker_the_row_is_kept_and_nobody_waits(client, monkeypatch):
+    knocks = []
+
+    def away(**_kwargs):
+        knocks.append(1)
+        raise BrokerAway("nobody there")
+
+    monkeypatch.setattr(tasks, "_silent_until", 0.0)
+    monkeypatch.setattr(tasks.work_inbox, "apply_async", away)
+    deliver(client, *(event_xml(**UNKNOWN, UserID=n) for n in range(5)))
+    assert InboxEvent.objects.count() == 5
+    assert len(knocks) == 1  # Then it is left in peace for a while.
+
+
+def test_unknown_events_are_kept_and_need_nothing(client):
+    take(client, event_xml(**UNKNOWN), event_xml(Event="change_contact", ChangeType="delete_user"))
+    assert {row.state for row in InboxEvent.objects.all()} == {"ignored"}
+
+
+def poisoned() -> str:
+    """An event that names nobody: its handler cannot work."""
+    return event_xml(Event="change_external_contact", ChangeType="add_external_contact")
+
+
+def test_poison_is_parked_after_five_tries_and_blocks_nobody(client):
+    deliver(client, poisoned(), event_xml(**UNKNOWN))
+    now = timezone.now()
+    for day in range(10):
+        actions.work_inbox(clock=lambda day=day: now + timedelta(days=day))
+    bad, good = InboxEvent.objects.order_by("pk")
+    assert (good.state, good.attempts) == ("ignored", 1)
+    assert (bad.state, bad.attempts) == ("parked", 5)
+    assert "ExternalUserID" in bad.reason
+
+
+def test_a_parked_callback_can_be_replayed_and_that_is_audited(client):
+    deliver(client, poisoned())
+    InboxEvent.objects.update(state="parked", attempts=5, finished_at=timezone.now())
+    row, admin = InboxEvent.objects.get(), make_user("admin")
+    assert actions.replay_event(event_id=row.pk, by=admin, now=timezone.now())
+    assert not actions.replay_event(event_id=row.pk, by=admin, now=timezone.now())
+    row.refresh_from_db()
+    assert (row.state, row.attempts) == ("waiting", 0)
+
+
+def test_a_row_that_kills_its_worker_every_time_is_parked_too(client):
+    deliver(client, poisoned())
+    now = timezone.now()
+    for hour in range(5):
+        assert actions.claim_event(now=now + timedelta(hours=hour))  # … and dies here.
+    assert actions.claim_event(now=now + timedelta(hours=6)) is None
+    assert InboxEvent.objects.get().state == "parked"
+
+
+def test_a_lease_keeps_others_away_until_it_lapses(client):
+    deliver(client, event_xml(**UNKNOWN))
+    now = timezone.now()
+    first = actions.claim_event(now=now)
+    assert actions.claim_event(now=now + timedelta(seconds=60)) is None
+    second = actions.claim_event(now=now + timedelta(seconds=121))
+    assert second.pk == first.pk
+    actions.work_event(first)  # Woke up late: its work is rolled back.
+    assert InboxEvent.objects.get().state == "leased"
+    actions.work_event(second)
+    assert InboxEvent.objects.get().state == "ignored"
+
+
+def test_a_silent_wecom_defers_without_counting_towards_the_five(client, settings):
+    settings.WECOM_BASE_URL = "http://127.0.0.1:9"  # Nobody listens there.
+    pair = {"UserID": "li.ting", "ExternalUserID": "wmX"}
+    deliver(
+        client,
+        event_xml(Event="change_external_contact", ChangeType="edit_external_contact", **pair),
+    )
+    now = timezone.now()
+    for hour in range(7):
+        actions.work_inbox(clock=lambda hour=hour: now + timedelta(hours=hour))
+    row = InboxEvent.objects.get()
+    assert (row.state, row.attempts, row.deferrals) == ("waiting", 0, 7)
+    assert row.next_try_at <= now + timedelta(hours=6, minutes=10)
+
+
+def test_handled_callbacks_are_forgotten_after_their_time(client):
+    take(client, event_xml(**UNKNOWN))
+    deliver(client, poisoned())
+    InboxEvent.objects.update(received_at=timezone.now() - timedelta(days=31))
+    assert actions.forget_old_events() == 1
+    assert InboxEvent.objects.get().state == "waiting"
+
+
+def _two_workers(event_id: int) -> int:
+    """Two workers go for the same row at the same moment; how many of them got it."""
+    start, got = threading.Barrier(2), []
+
+    def work() -> None:
+        try:
+            start.wait()
+            event = actions.claim_event(now=timezone.now(), event_id=event_id)
+            if event is not None:
+                got.append(event.fence)
+                actions.work_event(event)
+        finally:
+            connection.close()
+
+    workers = [threading.Thread(target=work) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    return len(got)
+
+
+@pytest.fixture
+def added(wecom_sandbox, client, transactional_db) -> int:
+    """The inbox row of an added friend."""
+    wecom_sandbox.step("add")
+    deliver(client, wecom_sandbox.read("callbacks")[0]["xml"])
+    return InboxEvent.objects.get().pk
+
+
+def test_two_workers_on_one_row_make_one_attempt_and_one_fact(added):
+    assert _two_workers(added) == 1
+    row = InboxEvent.objects.get()
+    assert (row.state, row.attempts) == ("done", 1)
+    assert Fact.unsafe_all.filter(kind__code="friend_added").count() == 1
+
+
+def test_without_the_claim_both_workers_do_the_work(added, monkeypatch):
+    monkeypatch.setenv("CHANGKE_GUARD_OFF", "callbacks.claim")
+    assert _two_workers(added) == 2
+    # The name of the fact still holds: unique(source, source_key).
+    assert Fact.unsafe_all.filter(kind__code="friend_added").count() == 1
+
+
+def test_the_sandbox_finds_the_address_in_order_and_delivers(
+    wecom_sandbox, live_server, transactional_db
+):
+    assert wecom_sandbox.send_callbacks_to(live_server.url + URL)
+    wecom_sandbox.control("callbacks", duplicate=0.5, reorder_seconds=0.3)
+    wecom_sandbox.step("add", count=8)
+    sent = wecom_sandbox.delivered()
+    assert {row["state"] for row in sent} == {"delivered"}
+    eventually(lambda: InboxEvent.objects.count() == len({row["xml"] for row in sent}))
+    actions.work_inbox()
+    assert {row.state for row in InboxEvent.objects.all()} == {"done"}
+
+
+def test_refusals_are_counted_even_without_the_cache(client, monkeypatch):
+    from redis.exceptions import ConnectionError as CacheAway
+
+    def away(*_args, **_kwargs):
+        raise CacheAway
+
+    monkeypatch.setattr(cache, "add", away)
+    assert post(client, {}, b"").status_code == 403
