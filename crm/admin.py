@@ -1,1 +1,7 @@
 """Table of contents for Django admin: one import per domain that is configured there."""
+
+import crm.agents.admin
+import crm.customers.admin
+import crm.timeline.admin
+
+__all__ = ["crm"]

@@ -5,7 +5,7 @@ import secrets
 from datetime import datetime
 from typing import Any
 
-from django.db import models
+from django.db import models, transaction
 from django.utils import timezone
 
 from crm.agents.access import Permission
@@ -51,6 +51,16 @@ def issue_token(
     )
     audit(by, "token.issue", token, permissions=token.permissions)
     return token, key
+
+
+@transaction.atomic
+def revoke_token(*, token: ApiToken, by: User | None, now: datetime) -> bool:
+    """Make the token useless at once; returns whether it was still good."""
+    live = ApiToken.objects.filter(pk=token.pk, revoked_at__isnull=True)
+    if not live.update(revoked_at=now, updated_at=now):
+        return False
+    audit(by, "token.revoke", token, now=now)
+    return True
 
 
 def hash_key(key: str) -> str:

@@ -1,0 +1,88 @@
+"""One login per role, linked to what the first synchronisation brought."""
+
+import json
+import os
+import secrets
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import transaction
+from django.db.models import Count, Q
+
+from crm.agents.access import Role
+from crm.agents.models import Agent, Department, User
+
+ROLES = (Role.AGENT, Role.LEAD, Role.OPERATOR, Role.MANAGER, Role.REVIEWER, Role.ADMIN)
+
+
+class Command(BaseCommand):
+    help = (
+        "Create one login per role (agent, lead, operator, manager, reviewer, admin) and a service "
+        "user, and link them to synced agents and departments. Safe to run again: links are added "
+        "when there is something to link to. The password comes from CHANGKE_DEMO_PASSWORD, else "
+        "it is random and shown once."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with transaction.atomic():
+            password = make_logins(os.environ.get("CHANGKE_DEMO_PASSWORD", ""))
+            link_logins()
+        if options["json"]:
+            self.stdout.write(json.dumps({"password": password}))
+        elif password:
+            self.stdout.write(f"logins: {', '.join(ROLES)}; password: {password}")
+        else:
+            self.stdout.write(f"logins: {', '.join(ROLES)}; passwords unchanged")
+
+
+def make_logins(wanted: str) -> str | None:
+    """Create what is missing; returns the password that was set, None if nothing was set."""
+    known = {user.username: user for user in User.objects.filter(username__in=ROLES)}
+    password = wanted or secrets.token_urlsafe(12)
+    changed = False
+    for role in ROLES:
+        user = known.get(role)
+        if user is None:
+            is_admin = role == Role.ADMIN
+            user = User(username=role, role=role, is_staff=is_admin, is_superuser=is_admin)
+        elif not wanted:
+            continue
+        user.set_password(password)
+        user.save()
+        changed = True
+    if not User.objects.filter(username=Role.SERVICE).exists():
+        service = User(username=Role.SERVICE, role=Role.SERVICE)
+        service.set_unusable_password()
+        service.save()
+    return password if changed else None
+
+
+def link_logins() -> None:
+    """Give the agent many customers, the lead that agent's team, the manager the whole company."""
+    agent = User.objects.get(username=Role.AGENT)
+    lead = User.objects.get(username=Role.LEAD)
+    manager = User.objects.get(username=Role.MANAGER)
+    if agent.agent is None:
+        _link(agent, _busiest_first(Agent.unsafe_all.all()).first())
+    team = agent.agent.department if agent.agent else None
+    if team and not lead.departments.exists():
+        lead.departments.set([team])
+    if team and lead.agent is None:
+        _link(lead, _busiest_first(team.agents.all()).order_by("-is_leader", "-friends").first())
+    if not manager.departments.exists():
+        manager.departments.set(Department.objects.filter(parent__isnull=True, is_active=True))
+
+
+def _busiest_first(agents):
+    free = agents.filter(status=Agent.Status.ACTIVE, user__isnull=True)
+    friends = Count("contacts", filter=Q(contacts__status="active"))
+    return free.annotate(friends=friends).order_by("-friends", "pk")
+
+
+def _link(user: User, agent: Agent | None) -> None:
+    if agent is not None:
+        user.agent = agent
+        user.save(update_fields=["agent"])
