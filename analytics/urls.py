@@ -6,4 +6,5 @@ app_name = "analytics"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("analytics.dashboards.urls")),
+    path("", include("analytics.funnels.urls")),
 ]

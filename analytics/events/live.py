@@ -10,17 +10,19 @@ from datetime import UTC, datetime
 from functools import cached_property
 
 import numpy as np
+from django.utils.translation import gettext as _
 from psycopg import sql
 
 from analytics.events import facts
 from analytics.events.columns import Columns, Events, from_arrays
 from analytics.events.folding import Part
 from analytics.events.properties import meets
-from analytics.events.refresh import columns_root
-from analytics.events.snapshots import Snapshot, current
+from analytics.events.refresh import sound_snapshot
+from analytics.events.snapshots import Snapshot
 from analytics.events.source import ConditionLike, Value
 from crm.agents.models import Agent, Department, User
 from crm.customers.models import Channel, Customer
+from crm.shared.errors import DomainError
 from crm.timeline.models import FactKind
 
 # Stages have no table; their place in this list is their id.
@@ -37,8 +39,10 @@ _OWN_VALUE = {
 _NEVER = datetime.fromtimestamp(0, UTC)
 
 
-class SnapshotOutOfStep(Exception):
+class SnapshotOutOfStep(DomainError):
     """Facts of the snapshot are no longer in PostgreSQL; it must be rebuilt."""
+
+    code = "snapshot_out_of_step"
 
 
 class LiveSource:
@@ -62,7 +66,7 @@ class LiveSource:
 
     @cached_property
     def snapshot(self) -> Snapshot | None:
-        return current(columns_root())
+        return sound_snapshot()
 
     @cached_property
     def _newer(self) -> facts.Block | None:
@@ -118,7 +122,7 @@ class LiveSource:
             spans.append((int(at.min()) // 1_000_000, int(at.max()) // 1_000_000))
         if not spans:
             return 0, 0
-        return min(first for first, _ in spans), max(last for _, last in spans)
+        return min(span[0] for span in spans), max(span[1] for span in spans)
 
     def kind_ids(self, codes: Iterable[str]) -> dict[str, int]:
         return dict(FactKind.objects.filter(code__in=codes).values_list("code", "id"))
@@ -166,7 +170,7 @@ class LiveSource:
         columns = self.parts[part].columns
         codes = np.flatnonzero(columns.kind_ids == kind)
         if len(found) != int(np.isin(columns.kinds, codes).sum()):
-            raise SnapshotOutOfStep(f"kind {kind}: {len(found)} facts differ from the snapshot")
+            raise SnapshotOutOfStep(_("统计所用的列文件与事实不符，正在重建，请几分钟后再试"))
         return found
 
     def _is_tail(self, part: int) -> bool:

@@ -39,9 +39,20 @@ def columns_root() -> Path:
     return Path(settings.COLUMNS_DIR)
 
 
+def sound_snapshot() -> Snapshot | None:
+    """The snapshot in use, if it was made from this very database and not from its future.
+
+    Files outlive a database that is dropped, or set back to a backup.
+    """
+    snapshot = current(columns_root())
+    if snapshot is None or snapshot.manifest["database"] != _database():
+        return None
+    return snapshot if snapshot.upto <= _newest_id() else None
+
+
 def is_refresh_due(*, now: datetime) -> bool:
     """Whether enough facts, or any for long enough, are not yet in the snapshot."""
-    snapshot = current(columns_root())
+    snapshot = sound_snapshot()
     if snapshot is None:
         return Fact.unsafe_all.exists()
     waiting = _newest_id() - snapshot.upto
@@ -60,7 +71,7 @@ def refresh(*, everything: bool = False, wait_seconds: float = 60) -> Snapshot |
     if not _try_lock():
         return None
     try:
-        earlier = None if everything else current(columns_root())
+        earlier = None if everything else sound_snapshot()
         return _write_version(earlier, settled_upto(wait_seconds))
     finally:
         _unlock()
@@ -96,7 +107,12 @@ def _write_version(earlier: Snapshot | None, upto: int) -> Snapshot:
             if bucket["number"] not in changed:
                 writer.link(earlier, bucket)
     snapshot = writer.publish(
-        upto=upto, data_time=newest, built_at=now, kinds=kinds, dictionaries=dictionaries
+        database=_database(),
+        upto=upto,
+        data_time=newest,
+        built_at=now,
+        kinds=kinds,
+        dictionaries=dictionaries,
     )
     log.info("columns.refreshed", version=snapshot.version, events=snapshot.events, upto=upto)
     return snapshot
@@ -172,6 +188,16 @@ def _newest_id() -> int:
     """The largest fact id handed out so far, committed or not."""
     with connection.cursor() as cursor:
         cursor.execute("select case when is_called then last_value else 0 end from crm_fact_id_seq")
+        return cursor.fetchone()[0]
+
+
+def _database() -> str:
+    """What tells this database from any other, dropped and made again included."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select system_identifier::text || '/' || 'crm_fact'::regclass::oid::text"
+            " || '/' || current_database() from pg_control_system()"
+        )
         return cursor.fetchone()[0]
 
 

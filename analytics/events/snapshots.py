@@ -171,6 +171,7 @@ class Writer:
     def publish(
         self,
         *,
+        database: str,
         upto: int,
         data_time: datetime,
         built_at: datetime,
@@ -182,6 +183,7 @@ class Writer:
         manifest = {
             "format": FORMAT,
             "version": self.version,
+            "database": database,
             "upto": upto,
             "data_time": data_time.isoformat(),
             "built_at": built_at.isoformat(),

@@ -4,12 +4,13 @@ import structlog
 from celery import shared_task
 from django.utils import timezone
 
+from analytics.events.compiling import compile_in_a_process, is_compiled
 from analytics.events.refresh import WritersBusy, is_refresh_due, refresh
 
 log = structlog.get_logger(__name__)
 
 
-@shared_task(name="analytics.events.refresh_columns")
+@shared_task
 def refresh_columns() -> None:
     """Write a new snapshot where enough facts wait; harmless to repeat."""
     if not is_refresh_due(now=timezone.now()):
@@ -19,3 +20,10 @@ def refresh_columns() -> None:
     except WritersBusy as busy:
         # Answers stay exact: newer facts are merged with each question. The next turn tries again.
         log.info("columns.refresh_postponed", reason=str(busy))
+
+
+@shared_task
+def compile_kernel() -> None:
+    """Once per installation and version, before the first question has to wait for it."""
+    if not is_compiled():
+        compile_in_a_process()

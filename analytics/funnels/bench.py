@@ -180,7 +180,12 @@ def _build(path: Path, customers: int, with_rival: bool) -> dict[str, Any]:
             spent += time.perf_counter() - started
     now = datetime.now(UTC)
     snapshot = writer.publish(
-        upto=0, data_time=now, built_at=now, kinds=kinds, dictionaries=dictionaries
+        database="bench",
+        upto=0,
+        data_time=now,
+        built_at=now,
+        kinds=kinds,
+        dictionaries=dictionaries,
     )
     return {
         "events": snapshot.events,

@@ -59,7 +59,7 @@ def answer(question: Question, source: Source, labels: dict[str, str] | None = N
         return _seconds_of_members(block, filtered=bool(question.filters))
 
     collected = fold_parts(source.parts, prepared.plans, harvest)
-    names = [(str(step), _step_label(str(step), step.event, labels)) for step in question.steps]
+    names = _step_names(question, labels or {})
     return Answer(
         question=question,
         steps=step_figures(totals.sum(axis=0), names, _quantiles(collected, steps, totals)),
@@ -255,5 +255,12 @@ def _in_state(block: Folded, step: int, state: str, steps: int) -> np.ndarray:
     return (block.levels == step) & (block.opens == (state == "open"))
 
 
-def _step_label(step: str, event: str, labels: dict[str, str] | None) -> str:
-    return (labels or {}).get(event, event) + step[len(event) :]
+def _step_names(question: Question, labels: dict[str, str]) -> list[tuple[str, str]]:
+    """(step, label) of every step; in any order the k-th step is "any k" of them."""
+    names = []
+    for k, step in enumerate(question.steps, start=1):
+        label = labels.get(step.event, step.event) + str(step)[len(step.event) :]
+        names.append(
+            (str(step), _("任意 %(n)s 步") % {"n": k} if question.order == "any" else label)
+        )
+    return names

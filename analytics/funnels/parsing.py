@@ -47,7 +47,7 @@ def question_from(values: Mapping[str, Any]) -> Question:
 
 def parse_steps(text: str) -> tuple[Step, ...]:
     """Steps from `friend_added,order_paid[amount>=2000]`."""
-    return tuple(parse_step(part) for part in _split(text) if part.strip())
+    return tuple(parse_step(part) for part in split_steps(text) if part.strip())
 
 
 def parse_step(text: str) -> Step:
@@ -106,7 +106,8 @@ def parse_as_of(text: str | datetime | None) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=corp_zone())
 
 
-def _split(text: str) -> list[str]:
+def split_steps(text: str) -> list[str]:
+    """Parts between commas that stand outside brackets."""
     return re.split(r",(?![^\[]*\])", text)
 
 

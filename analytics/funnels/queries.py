@@ -1,6 +1,7 @@
 """What pages, files, the API and commands ask: answers within the viewer's scope."""
 
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib import import_module
@@ -12,6 +13,7 @@ from analytics.funnels.answer import Answer
 from analytics.funnels.question import Question
 from crm.agents.models import User
 from crm.customers.models import Customer
+from crm.customers.queries import CustomerRow, customer_rows
 from crm.timeline.catalogue import STANDARD_JOURNEY
 from crm.timeline.models import FactKind
 
@@ -69,11 +71,36 @@ def people_behind(question: Question, figure: Figure, *, user: User | None) -> l
     return found.tolist()
 
 
-def customers_named(ids: Iterable[int], *, user: User) -> list[Customer]:
-    """Customers of one page, in the order of the ids."""
-    rows = Customer.objects.for_user(user).filter(pk__in=list(ids)).select_related("channel")
-    by_id = rows.in_bulk()
-    return [by_id[pk] for pk in ids if pk in by_id]
+@dataclass(frozen=True)
+class PeoplePage:
+    """One page of the people behind a figure, in order of their ids."""
+
+    rows: list[CustomerRow]
+    total: int
+    after: int | None
+    before: int | None
+
+
+def people_page(
+    question: Question, figure: Figure, *, user: User, params: Mapping[str, str]
+) -> PeoplePage:
+    """The page that follows `after`, or precedes `before`, or the first one."""
+    ids = people_behind(question, figure, user=user)
+    start = bisect_right(ids, _whole(params.get("after"), -1))
+    if "before" in params and "after" not in params:
+        start = max(0, bisect_left(ids, _whole(params["before"], 0)) - PEOPLE_PER_PAGE)
+    shown = ids[start : start + PEOPLE_PER_PAGE]
+    known = Customer.objects.for_user(user).select_related("channel").in_bulk(shown)
+    return PeoplePage(
+        rows=list(customer_rows(known[pk] for pk in shown if pk in known)),
+        total=len(ids),
+        after=shown[-1] if start + PEOPLE_PER_PAGE < len(ids) else None,
+        before=shown[0] if start and shown else None,
+    )
+
+
+def _whole(text: str | None, otherwise: int) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else otherwise
 
 
 def default_values(today: Any) -> dict[str, Any]:

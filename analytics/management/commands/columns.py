@@ -5,8 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from analytics.events.refresh import WritersBusy, columns_root, refresh
-from analytics.events.snapshots import Snapshot, current, damaged_files, size_on_disk
+from analytics.events.compiling import mark_compiled
+from analytics.events.refresh import WritersBusy, refresh, sound_snapshot
+from analytics.events.snapshots import Snapshot, damaged_files, size_on_disk
 
 
 class Command(BaseCommand):
@@ -21,6 +22,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, action: str, **options: Any) -> None:
         if action == "compile":
             import_module("analytics.events.warmup").warm_up()
+            mark_compiled()
             return
         if action in ("rebuild", "refresh"):
             try:
@@ -30,7 +32,7 @@ class Command(BaseCommand):
             if snapshot is None:
                 raise CommandError("another process is writing a snapshot; try again when it ended")
         else:
-            snapshot = current(columns_root())
+            snapshot = sound_snapshot()
             if snapshot is None:
                 raise CommandError("there is no sound snapshot; run: columns rebuild")
         if action == "verify" and (damaged := list(damaged_files(snapshot))):
@@ -41,8 +43,8 @@ class Command(BaseCommand):
 def _described(snapshot: Snapshot) -> str:
     size = size_on_disk(snapshot)
     return (
-        f"{snapshot.version}: {snapshot.events} events of {snapshot.manifest['customers']} customers"
-        f" in {len(snapshot.buckets)} buckets, {size / 1e6:.1f} MB"
-        f" ({size / max(snapshot.events, 1):.2f} bytes per event),"
+        f"{snapshot.version}: {snapshot.events} events of"
+        f" {snapshot.manifest['customers']} customers in {len(snapshot.buckets)} buckets,"
+        f" {size / 1e6:.1f} MB ({size / max(snapshot.events, 1):.2f} bytes per event),"
         f" facts up to {snapshot.upto}, data time {snapshot.data_time.isoformat()}"
     )

@@ -16,7 +16,7 @@ from crm.shared.errors import DomainError
 class Command(BaseCommand):
     help = (
         "Count who reached each step of a funnel. Example: funnel --steps "
-        "'friend_added,group_joined,order_paid[amount>=2000]' --window 30d --breakdown channel --json"
+        "'friend_added,group_joined,order_paid[amount>=2000]' --window 30d --breakdown channel"
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

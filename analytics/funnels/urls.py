@@ -1,0 +1,15 @@
+from django.urls import path
+
+from analytics.funnels import views
+from analytics.funnels.api import FunnelView
+
+app_name = "funnels"
+
+urlpatterns = [
+    path("reports/funnel/", views.funnel, name="funnel"),
+    path("reports/funnel/export/", views.export_funnel, name="export"),
+    path("reports/funnel/people/", views.funnel_people, name="people"),
+    path("reports/funnel/people/export/", views.export_people, name="export_people"),
+    path("reports/funnel/people/audience/", views.save_audience, name="save_audience"),
+    path("api/v1/analytics/funnel", FunnelView.as_view(), name="api"),
+]
