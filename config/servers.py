@@ -74,10 +74,12 @@ class Postgres:
         """Make the cluster if there is none, and start it; `wait` says when it answers."""
         end_leftovers(str(self.data), f"unix_socket_directories={self.sockets}")
         binaries = server_binaries()
+        # Notes of the dead: their number may belong to a zombie or to somebody new.
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        shutil.rmtree(self.sockets, ignore_errors=True)
         hand_over(self.sockets)
         if not (self.data / "PG_VERSION").exists():
             self._initialise(binaries)
-        (self.data / "postmaster.pid").unlink(missing_ok=True)
         settings = POSTGRES_SETTINGS | {"unix_socket_directories": str(self.sockets)}
         if not self.durable:
             settings |= UNSAFE_BUT_QUICK
