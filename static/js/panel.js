@@ -4,6 +4,7 @@ const panel = document.getElementById("panel");
 const body = panel?.querySelector("#panel-body");
 const title = panel?.querySelector("#panel-title");
 const narrow = window.matchMedia("(max-width: 719.98px)");
+const SKELETON_AFTER_MS = 300;
 let opener = null;
 
 function address(href) {
@@ -17,14 +18,28 @@ function isOurs(href) {
   return href.startsWith("/") && new URL(href, window.location.href).origin === location.origin;
 }
 
+// The real shape of what comes is a list of people.
+function showSkeleton() {
+  const words = document.createElement("p");
+  words.className = "visually-hidden";
+  words.textContent = body.dataset.loading;
+  const lines = Array.from({ length: 6 }, () => {
+    const line = document.createElement("span");
+    line.className = "skeleton";
+    return line;
+  });
+  body.replaceChildren(words, ...lines);
+}
+
 async function show(href) {
   if (!panel.open) {
     if (narrow.matches) panel.showModal();
     else panel.show();
   }
-  body.textContent = body.dataset.loading;
   body.setAttribute("aria-busy", "true");
+  const slow = setTimeout(showSkeleton, SKELETON_AFTER_MS);
   await window.htmx.ajax("GET", href, { source: body, target: body, swap: "innerHTML" });
+  clearTimeout(slow);
   body.removeAttribute("aria-busy");
   title.textContent = body.querySelector("[data-panel-title]")?.dataset.panelTitle || title.textContent;
   title.focus();
@@ -48,6 +63,7 @@ if (panel) {
   });
 
   panel.addEventListener("close", () => {
+    body.replaceChildren();
     if (new URL(window.location.href).searchParams.has("panel")) {
       history.pushState({}, "", address(null));
     }
