@@ -12,19 +12,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET
 
-from analytics.charts.daily import Series, daily_bars
 from analytics.dashboards import today as desk
 from analytics.dashboards.agents import (
     DEFAULT_RANGE,
     RANGES,
     RANKED_FROM,
-    AgentDay,
     Range,
     agent_days,
     agent_figures,
     ranked,
     team_medians,
 )
+from analytics.dashboards.charts import friends_chart, messages_chart
 from analytics.dashboards.forms import AgentFilterForm
 from analytics.dashboards.tiles import card_tiles
 from crm.agents.access import Permission, Role, Scope, requires
@@ -123,8 +122,8 @@ def agent_card(request: HttpRequest, agent_id: int) -> HttpResponse:
         "figures": figures,
         "tiles": card_tiles(figures, before, _team_of(request, agent, days), days),
         "daily": [day for day in reversed(daily) if any((day.added, day.deleted, day.received))],
-        "friends_figure": _friends_chart(daily),
-        "messages_figure": _messages_chart(daily),
+        "friends_figure": friends_chart(agent, daily),
+        "messages_figure": messages_chart(agent, daily),
         "outstanding": MomentTask.objects.for_user(request.user)
         .outstanding()
         .filter(agent=agent)
@@ -172,25 +171,3 @@ def _finding(rows) -> str:
     words = _("回复最快的是 %(fast)s，最慢的是 %(slow)s；%(open)s 轮来话还没有回复")
     names = {"fast": fastest.name, "slow": slowest.name, "open": digits(turns - answered)}
     return words % names
-
-
-def _friends_chart(daily: list[AgentDay]) -> dict[str, Any]:
-    return daily_bars(
-        [day.on for day in daily],
-        [
-            Series(_("加微"), [day.added for day in daily]),
-            Series(_("删除"), [day.deleted for day in daily], below=True),
-        ],
-        unit=_("人"),
-    )
-
-
-def _messages_chart(daily: list[AgentDay]) -> dict[str, Any]:
-    return daily_bars(
-        [day.on for day in daily],
-        [
-            Series(_("客户消息"), [day.received for day in daily]),
-            Series(_("员工消息"), [day.sent for day in daily]),
-        ],
-        unit=_("条"),
-    )

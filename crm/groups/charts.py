@@ -2,39 +2,24 @@
 
 from typing import Any
 
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from crm.groups.models import Group
 from crm.groups.queries import Day
+from crm.shared.bars import Series, daily_bars
 
 
-def joins_and_leaves_chart(days: list[Day]) -> dict[str, Any]:
-    """Joins above the line, leaves below it, one bar a day."""
-    on = [day.on.isoformat() for day in days]
-    return {
-        "data": [
-            {
-                "type": "bar",
-                "name": _("入群"),
-                "x": on,
-                "y": [day.joins for day in days],
-                "hovertemplate": "%{x}: %{y}",
-            },
-            {
-                "type": "bar",
-                "name": _("退群"),
-                "x": on,
-                "y": [-day.leaves for day in days],
-                "customdata": [day.leaves for day in days],
-                "hovertemplate": "%{x}: %{customdata}",
-                "marker": {"pattern": {"shape": "/"}},
-            },
-        ],
-        "layout": {
-            "barmode": "relative",
-            "xaxis": {"type": "date"},
-            "yaxis": {"title": {"text": _("人")}, "rangemode": "tozero"},
-        },
-    }
+def joins_and_leaves_chart(group: Group, days: list[Day]) -> dict[str, Any]:
+    """Joins above the line, leaves below it, one bar a day; each opens its people."""
+    people = f"{reverse('crm:customers:list')}?event_group={group.pk}"
+
+    def hrefs(event: str) -> list[str]:
+        return [f"{people}&event={event}&event_from={day.on}&event_to={day.on}" for day in days]
+
+    joins = Series(_("入群"), [day.joins for day in days], hrefs=hrefs("group_joined"))
+    leaves = Series(_("退群"), [day.leaves for day in days], below=True, hrefs=hrefs("group_left"))
+    return daily_bars([day.on for day in days], [joins, leaves], unit=_("人"))
 
 
 def finding(days: list[Day]) -> str:

@@ -68,7 +68,7 @@ def group_detail(request: HttpRequest, group_id: int) -> HttpResponse:
         "ranges": RANGES,
         "length": length,
         "finding": finding(days),
-        "figure": joins_and_leaves_chart(days),
+        "figure": joins_and_leaves_chart(group, days),
         "first": days[0].on,
         "last": days[-1].on,
         "joins": sum(day.joins for day in days),
