@@ -3,6 +3,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 NEED_NO_SERVERS = {
     "",
@@ -20,21 +21,36 @@ NEED_NO_SERVERS = {
     "version",
 }
 
+MIND_THE_SCHEMA = {"dbshell", "makemigrations", "migrate", "showmigrations", "sqlmigrate"}
+
 
 def use_embedded_servers(arguments: list[str]) -> None:
     """Put the addresses of the embedded servers into the environment, started where needed."""
     from config import embedded
 
-    asks_for_help = not {"-h", "--help", "--version"}.isdisjoint(arguments)
+    command = (arguments or [""])[0]
+    alone = command in NEED_NO_SERVERS or {"-h", "--help", "--version"} & set(arguments)
+    state = embedded.state_folder()
     try:
-        if asks_for_help or (arguments or [""])[0] in NEED_NO_SERVERS:
-            values = embedded.environment(embedded.state_folder())
-        else:
-            values = embedded.join()
+        values = embedded.environment(state) if alone else embedded.join(state)
     except embedded.EmbeddedFailed as failure:
         sys.exit(f"The embedded servers did not start: {failure}")
     for name, value in values.items():
         os.environ.setdefault(name, value)
+    if not alone and command not in MIND_THE_SCHEMA:
+        set_up_new_database(state, values["DATABASE_URL"])
+
+
+def set_up_new_database(state: Path, address: str) -> None:
+    """A database made just now has no tables, and no command works without."""
+    from config import schema
+
+    if schema.is_new(address):
+        import django
+
+        print("Setting up a new database.", file=sys.stderr)
+        django.setup()
+        schema.bring_up_to_date(state)
 
 
 def main() -> None:

@@ -51,13 +51,20 @@ class Addresses:
 
 def choose(env: Mapping[str, str], say: Callable[[str], None]) -> Addresses:
     """Ports from the environment, or the next free ones, said so."""
-    host = env.get("HOST") or "127.0.0.1"
+    host = _resolved(env.get("HOST") or "127.0.0.1")
     web = _number(env, "PORT", WEB_PORT)
     port = _next_free(host, web)
     if port != web:
         say(f"Port {web} is taken; using {port}.")
     sandbox = _number(env, "SANDBOX_PORT", SANDBOX_PORT)
     return Addresses(host, port, _next_free("127.0.0.1", sandbox, but=port))
+
+
+def _resolved(host: str) -> str:
+    try:
+        return socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][4][0]
+    except OSError as error:
+        raise NoAddress(f"HOST {host!r} is no address of this machine: {error}") from error
 
 
 def _number(env: Mapping[str, str], name: str, default: int) -> int:

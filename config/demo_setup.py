@@ -8,8 +8,10 @@ import os
 import django
 from django.core.management import call_command
 
+from config import embedded, schema
+
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()
-    call_command("migrate", interactive=False, verbosity=0)
+    schema.bring_up_to_date(embedded.state_folder())
     call_command("demo_users")

@@ -77,7 +77,7 @@ class Supervisor:
         }
         self.start_sandbox()
         embedded.join(self.state)
-        catalogues.compile_all()
+        catalogues.compile_all()  # Before the web server reads them.
         self.start_web()  # It imports while the database is brought up to date.
         setup = self.finish("setup", [PYTHON, "-m", "config.demo_setup"], answers=True)
         if setup.returncode:

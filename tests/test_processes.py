@@ -171,6 +171,19 @@ def test_help_starts_no_servers(tmp_path):
     assert holder(tmp_path / "keeper.lock") is None
 
 
+def test_a_command_on_a_new_database_finds_its_tables(place):
+    quiet = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    answer = subprocess.run(
+        [sys.executable, "manage.py", "shell", "-v0", "-c", "print(User.objects.count())"],
+        cwd=embedded.ROOT,
+        env=quiet | {"CHANGKE_STATE": str(place)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert answer.stdout.strip() == "0"
+
+
 def test_a_lock_is_free_again_when_its_holder_is_gone(tmp_path):
     lock, other = Lock(tmp_path / "a.lock"), Lock(tmp_path / "a.lock")
     assert lock.take()
@@ -198,6 +211,11 @@ def test_a_taken_port_is_replaced_and_said_so():
 def test_a_port_that_is_none_is_refused(port):
     with pytest.raises(addresses.NoAddress, match="PORT must be a port number"):
         addresses.choose({"PORT": port}, print)
+
+
+def test_a_host_that_is_none_is_refused():
+    with pytest.raises(addresses.NoAddress, match="no address of this machine"):
+        addresses.choose({"HOST": "no such host"}, print)
 
 
 # The demo
