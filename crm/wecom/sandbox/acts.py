@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from . import moments, names
 from .acts_base import CannotAct
-from .acts_contacts import ContactActs
+from .acts_channels import ChannelActs
 from .acts_groups import GroupActs, TagActs
 from .dice import Dice
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .core import Sandbox
 
 
-class Acts(ContactActs, GroupActs, TagActs):
+class Acts(ChannelActs, GroupActs, TagActs):
     """Every act there is."""
 
     def publish_moment(self, *, moment_id: str = "", userid: str = "", text: str = "") -> dict:

@@ -2,7 +2,7 @@
 
 import secrets
 import sqlite3
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from . import names
 from .clock import DAY, day_start
@@ -12,6 +12,7 @@ from .past import COUNTERS
 if TYPE_CHECKING:
     from .core import Sandbox
 
+Found = TypeVar("Found")
 CONTACT, CHAT, TAG = "change_external_contact", "change_external_chat", "change_external_tag"
 
 
@@ -173,7 +174,11 @@ class Actor:
         )
 
     @staticmethod
-    def _found(row: sqlite3.Row | None, what: str) -> sqlite3.Row:
-        if row is None:
+    def _found(found: Found | None, what: str) -> Found:
+        if found is None:
             raise CannotAct(f"no {what} to act with")
-        return row
+        return found
+
+    @staticmethod
+    def _cannot(reason: str) -> CannotAct:
+        return CannotAct(reason)

@@ -17,11 +17,13 @@ class ContactActs(Actor):
         state: str | None = None,
         name: str = "",
         half: bool = False,
+        add_way: int | None = None,
     ) -> dict:
         """A person adds an agent through a channel; known people may come back."""
         userid = userid or self._member()["userid"]
         channel = BY_STATE.get(state or "", MIX.draw(self.dice))
         state = channel.state if state is None else state
+        add_way = channel.add_way if add_way is None else add_way
         external_userid = external_userid or self._newcomer(name)
         known = self.db.execute(
             "select type, (select chatted_day from relations r where r.userid = ?"
@@ -36,7 +38,7 @@ class ContactActs(Actor):
             " oper_userid, half) values (?, ?, ?, ?, ?, ?, ?) on conflict do update set"
             " createtime = excluded.createtime, add_way = excluded.add_way,"
             " state = excluded.state, half = excluded.half, lost_by = '', lost_at = null",
-            (userid, external_userid, self.now, channel.add_way, state, external_userid, half),
+            (userid, external_userid, self.now, add_way, state, external_userid, half),
         )
         self._count(userid, new_contact=1)
         # No code for partners, for acquaintances, or where the console has a welcome of its own.

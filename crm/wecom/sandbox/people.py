@@ -21,6 +21,8 @@ def follower(call: Call, userid: str) -> sqlite3.Row:
     row = member(call, userid)
     if not row["follows"]:
         raise Refused(84074, userid)
+    if row["status"] == 4:
+        raise Refused(41054, userid)
     return row
 
 

@@ -10,6 +10,7 @@ from . import (
     routes_moments,
     routes_statistics,
     routes_tags,
+    routes_ways,
 )
 from .api import ROUTES, Route
 
@@ -23,6 +24,7 @@ MODULES = (
     routes_moments,
     routes_statistics,
     routes_tags,
+    routes_ways,
 )
 
 

@@ -7,7 +7,7 @@ import json
 import sqlite3
 
 from .api import Call, endpoint
-from .people import member
+from .people import follower, member
 from .store import rows
 from .wire import Refused, number, text
 
@@ -155,3 +155,16 @@ def known_departments(db: sqlite3.Connection, ids: list[int]) -> set[int]:
         (json.dumps(ids),),
     )
     return {row["id"] for row in found}
+
+
+def receivers(call: Call, userids: list[str], departments: list[int]) -> list[str]:
+    """The followers named one by one and those of departments, each once."""
+    for userid in userids:
+        follower(call, userid)
+    if known_departments(call.db, departments) != set(departments):
+        raise Refused(60123)
+    inside = call.db.execute(
+        "select userid from members where follows and userid in (select value from json_each(?))",
+        (json.dumps(expand_departments(call.db, departments)),),
+    )
+    return sorted({*userids, *(row["userid"] for row in inside)})

@@ -132,4 +132,13 @@ create table if not exists callbacks (
   due_real real not null, tries integer not null default 0,
   state text not null default 'pending', detail text not null default '', sent_real real);
 create index if not exists callbacks_due on callbacks (state, due_real);
+
+-- What apps put on the platform: codes, links, templates, rules, products. `body` is JSON.
+create table if not exists shelf (
+  kind text not null, id text not null, app text not null, create_time integer not null,
+  body text not null, primary key (kind, id)) without rowid;
+
+create table if not exists way_scans (
+  config_id text not null, userid text not null, external_userid text not null, at real not null,
+  chat_until real, primary key (config_id, userid, external_userid)) without rowid;
 """

@@ -118,6 +118,7 @@ class Store:
             born = sqlite3.connect(self.pristine)
             born.backup(self.db)
             born.close()
+            self.db.executescript(SCHEMA)  # Born before a table was added, perhaps.
 
     def close(self) -> None:
         with self.lock:

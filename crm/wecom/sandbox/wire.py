@@ -131,3 +131,13 @@ def table(body: dict, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Refused(40058, f"invalid Request Parameter `{name}` not an object")
     return value
+
+
+def flag(body: dict, name: str, *, default: bool) -> bool:
+    """A boolean parameter; 0 and 1 are taken for it, too."""
+    value = body.get(name)
+    if value is None:
+        return default
+    if value not in (True, False):
+        raise Refused(40058, f"invalid Request Parameter `{name}` not a boolean")
+    return bool(value)

@@ -1,0 +1,127 @@
+"""Channels of the sandbox: codes that lead to members, and whom they bring."""
+
+import pytest
+
+from tests.sandbox_fixture import SandboxFailed
+
+DAY = 86_400
+
+
+@pytest.fixture
+def token(sandbox):
+    return sandbox.access_token()
+
+
+@pytest.fixture
+def agents(sandbox, token):
+    return sandbox.get("externalcontact/get_follow_user_list", access_token=token)["follow_user"]
+
+
+def add_way(sandbox, token, **body):
+    body = {"type": 2, "scene": 2, **body}
+    return sandbox.post("externalcontact/add_contact_way", token, **body)
+
+
+def way_of(sandbox, token, config_id):
+    answer = sandbox.post("externalcontact/get_contact_way", token, config_id=config_id)
+    return answer["contact_way"]
+
+
+def followers(sandbox, token, external_userid):
+    answer = sandbox.get("externalcontact/get", access_token=token, external_userid=external_userid)
+    return answer["follow_user"]
+
+
+def test_a_scan_of_a_contact_way_adds_one_of_its_members_with_its_state(sandbox, token, agents):
+    made = add_way(sandbox, token, user=agents[:2], state="xhs-0715", remark="小红书 7 月")
+    assert made["qr_code"].endswith(made["config_id"])
+    way = way_of(sandbox, token, made["config_id"])
+    assert (way["user"], way["skip_verify"], way["state"]) == (agents[:2], True, "xhs-0715")
+    told = sandbox.step("scan", config_id=made["config_id"])
+    assert (told["ChangeType"], told["State"]) == ("add_external_contact", "xhs-0715")
+    assert told["UserID"] in agents[:2]
+    (follow,) = followers(sandbox, token, told["ExternalUserID"])
+    assert (follow["add_way"], follow["state"]) == (1, "xhs-0715")
+
+
+def test_a_way_that_asks_first_adds_nobody_whom_the_member_declines(sandbox, token, agents):
+    asking = add_way(sandbox, token, user=agents[:1], skip_verify=False)["config_id"]
+    assert sandbox.step("scan", config_id=asking, accept=False)["accepted"] is False
+    assert sandbox.read("callbacks") == []
+    assert sandbox.step("scan", config_id=asking)["ChangeType"] == "add_external_contact"
+    open_way = add_way(sandbox, token, user=agents[:1])["config_id"]
+    told = sandbox.step("scan", config_id=open_way, half=True)
+    assert told["ChangeType"] == "add_half_external_contact"
+
+
+def test_an_exclusive_way_leads_one_customer_to_one_member_only(sandbox, token, agents):
+    way = add_way(sandbox, token, user=agents, is_exclusive=True)["config_id"]
+    first = sandbox.step("scan", config_id=way)
+    again = sandbox.step("scan", config_id=way, external_userid=first["ExternalUserID"], count=8)
+    assert {told["UserID"] for told in again} == {first["UserID"]}
+
+
+@pytest.mark.parametrize(
+    ("body", "errcode"),
+    [
+        ({"type": None, "user": ["li.ting"]}, 41037),
+        ({"scene": None, "user": ["li.ting"]}, 41038),
+        ({"type": 3, "user": ["li.ting"]}, 41039),
+        ({"scene": 3, "user": ["li.ting"]}, 41040),
+        ({"user": ["nobody"]}, 60111),
+        ({"user": ["finance.office"]}, 60011),
+        ({"user": ["x"] * 101}, 41041),
+        ({}, 40063),
+        ({"type": 1, "party": [1]}, 40058),
+        ({"party": [999]}, 60123),
+        ({"party": [1], "state": "长" * 31}, 40058),
+        ({"party": [1], "is_temp": True}, 40058),
+    ],
+)
+def test_a_senseless_contact_way_is_refused(sandbox, token, body, errcode):
+    assert add_way(sandbox, token, **body)["errcode"] == errcode
+    assert sandbox.ledger("externalcontact/add_contact_way") == []
+
+
+def test_an_update_of_a_way_overwrites_what_it_leaves_out(sandbox, token, agents):
+    config_id = add_way(sandbox, token, user=agents[:1], state="a", remark="b")["config_id"]
+    body = {"config_id": config_id, "user": agents[1:3], "state": "c"}
+    assert sandbox.post("externalcontact/update_contact_way", token, **body)["errcode"] == 0
+    way = way_of(sandbox, token, config_id)
+    assert (way["user"], way["state"], way["remark"]) == (agents[1:3], "c", "")
+    assert sandbox.step("scan", config_id=config_id)["UserID"] in agents[1:3]
+
+
+def test_ways_are_listed_in_pages_without_the_temporary_and_the_deleted(sandbox, token, agents):
+    ids = [add_way(sandbox, token, user=agents[:1])["config_id"] for _ in range(4)]
+    add_way(sandbox, token, type=1, user=agents[:1], is_temp=True)
+    sandbox.post("externalcontact/del_contact_way", token, config_id=ids.pop())
+    found, cursor = [], ""
+    while True:
+        page = sandbox.post("externalcontact/list_contact_way", token, limit=2, cursor=cursor)
+        found += [way["config_id"] for way in page["contact_way"]]
+        cursor = page["next_cursor"]
+        if not cursor:
+            break
+    assert sorted(found) == sorted(ids)
+    gone = sandbox.post("externalcontact/get_contact_way", token, config_id="cfg0")
+    missing = sandbox.post("externalcontact/get_contact_way", token)
+    assert [gone["errcode"], missing["errcode"]] == [41044, 41043]
+
+
+def test_a_temporary_way_dies_with_its_first_scan_and_its_session_can_be_closed(
+    sandbox, token, agents
+):
+    way = add_way(sandbox, token, type=1, user=agents[:1], is_temp=True)["config_id"]
+    told = sandbox.step("scan", config_id=way)
+    with pytest.raises(SandboxFailed, match="expired"):
+        sandbox.step("scan", config_id=way)
+    pair = {"userid": told["UserID"], "external_userid": told["ExternalUserID"]}
+    codes = [
+        sandbox.post("externalcontact/close_temp_chat", token, **pair)["errcode"] for _ in range(2)
+    ]
+    assert codes == [0, 60136]
+    late = add_way(sandbox, token, type=1, user=agents[:1], is_temp=True, expires_in=60)
+    sandbox.control("clock", advance=61)
+    with pytest.raises(SandboxFailed, match="expired"):
+        sandbox.step("scan", config_id=late["config_id"])
