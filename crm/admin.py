@@ -2,6 +2,7 @@
 
 import crm.agents.admin
 import crm.customers.admin
+import crm.outbox.admin
 import crm.timeline.admin
 
 __all__ = ["crm"]

@@ -6,8 +6,14 @@ app_name = "crm"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("crm.agents.urls")),
+    path("api/v1/", include("crm.api.urls")),
     path("audiences/", include("crm.audiences.urls")),
     path("customers/", include("crm.customers.urls")),
     path("groups/", include("crm.groups.urls")),
+    path("imports/", include("crm.imports.urls")),
+    path("jobs/", include("crm.jobs.urls")),
+    path("moments/", include("crm.moments.urls")),
+    path("outbox/", include("crm.outbox.urls")),
+    path("sync/", include("crm.sync.urls")),
     path("wecom/", include("crm.callbacks.urls")),
 ]

@@ -234,6 +234,8 @@ def recompute_schedules() -> int:
 
 def write_plan(moment: Moment, planned: Plan) -> None:
     """Make the task rows equal to the plan; agents who fell out lose theirs."""
+    moment.planned_customers = planned.customers
+    Moment.unsafe_all.filter(pk=moment.pk).update(planned_customers=planned.customers)
     counts = {share.agent.pk: share.customers for share in planned.shares}
     MomentTask.unsafe_all.filter(moment=moment).exclude(agent_id__in=counts).delete()
     MomentTask.unsafe_all.bulk_create(

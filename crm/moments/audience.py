@@ -72,13 +72,17 @@ class Plan:
 EMPTY = Plan((), 0)
 
 
-def plan(choice: Choice, *, within: User | None = None) -> Plan:
-    """Resolve a choice into agents and customers, within a user's agents if one is given."""
+def plan(
+    choice: Choice, *, within: User | None = None, only: Collection[int] | None = None
+) -> Plan:
+    """Resolve a choice into agents and customers, within a user's agents or ``only`` some."""
     if not choice.names_senders and not choice.tag_ids:
         return EMPTY
     chosen = _chosen(choice)
     if within is not None:
         chosen = chosen.filter(pk__in=Agent.objects.for_user(within).values("pk"))
+    if only is not None:
+        chosen = chosen.filter(pk__in=only)
     named = list(chosen.select_related("department"))
     absent = tuple(agent for agent in named if agent.status != Agent.Status.ACTIVE)
     able = [agent for agent in named if agent.status == Agent.Status.ACTIVE]

@@ -75,13 +75,7 @@ def check_creation(item: OutboxItem, now: datetime) -> Refusal | None:
 def current_plan(moment: Moment) -> Plan:
     """Who would get it now, among the agents that the approver saw."""
     approved = set(MomentTask.unsafe_all.filter(moment=moment).values_list("agent_id", flat=True))
-    fresh = plan(Choice.of(moment))
-    return Plan(
-        shares=tuple(share for share in fresh.shares if share.agent.pk in approved),
-        customers=fresh.customers,
-        absent=fresh.absent,
-        idle=fresh.idle,
-    )
+    return plan(Choice.of(moment), only=approved)
 
 
 def creation_demands(item: OutboxItem) -> list[Demand]:

@@ -98,7 +98,7 @@ class Moment(TimeStamped):
     follow_at = models.DateTimeField(_("下次跟进"), null=True, db_index=True)
     followed_at = models.DateTimeField(_("最近跟进"), null=True)
     follow_error = models.CharField(_("跟进错误"), max_length=255, blank=True)
-    reminded_at = models.DateTimeField(_("最近提醒"), null=True)
+    planned_customers = models.IntegerField(_("计划可见"), default=0)
     finished_at = models.DateTimeField(_("结束时间"), null=True)
     created_by = models.ForeignKey(
         User, models.SET_NULL, null=True, related_name="+", verbose_name=_("建立人")
