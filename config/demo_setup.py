@@ -3,6 +3,8 @@
 Two commands in one process, because starting Django costs more than either.
 """
 
+import io
+import json
 import os
 
 import django
@@ -10,8 +12,33 @@ from django.core.management import call_command
 
 from config import embedded, schema
 
+ROLES = {
+    "agent": "员工",
+    "lead": "主管",
+    "operator": "运营",
+    "manager": "经理",
+    "reviewer": "合规",
+    "admin": "管理员",
+}
+UNCHANGED = "as shown at the first start"
+
+
+def logins() -> str:
+    """One line per role, for the person at the terminal."""
+    answer = io.StringIO()
+    call_command("demo_users", "--json", stdout=answer)
+    password = json.loads(answer.getvalue())["password"] or UNCHANGED
+    lines = ["login      password"]
+    lines += [f"{role:10} {password}   {chinese}" for role, chinese in ROLES.items()]
+    if password == UNCHANGED:
+        lines.append("CHANGKE_DEMO_PASSWORD=… make demo sets a new one.")
+    elif not os.environ.get("CHANGKE_DEMO_PASSWORD"):
+        lines.append("It is shown only now; CHANGKE_DEMO_PASSWORD=… make demo sets another.")
+    return "\n".join(lines)
+
+
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()
     schema.bring_up_to_date(embedded.state_folder())
-    call_command("demo_users")
+    print(logins())

@@ -23,6 +23,7 @@ from config.processes import Lock, eventually, holder, last_lines, spawn, stop
 START_SECONDS = 120
 END_SECONDS = 5
 LOG_LIMIT = 10_000_000
+LOGINS_VARIABLE = "CHANGKE_DEMO_PASSWORD"
 PYTHON = sys.executable
 CELERY = [PYTHON, "-m", "celery", "-A", "config"]
 WORKER = [*CELERY, "worker", "--without-mingle", "--without-gossip", "--loglevel", "INFO"]
@@ -44,6 +45,7 @@ class Supervisor:
     at: addresses.Addresses
     env: dict[str, str] = field(default_factory=dict)
     children: dict[str, subprocess.Popen] = field(default_factory=dict)
+    passing: subprocess.Popen | None = None
     asked_to_stop: bool = False
     started_at: float = field(default_factory=time.monotonic)
 
@@ -75,11 +77,13 @@ class Supervisor:
             "NO_PROXY": no_proxy,  # A machine's proxy cannot reach our sandbox.
             "no_proxy": no_proxy,
         }
+        password = self.env.pop(LOGINS_VARIABLE, "")  # Only who sets it needs to know it.
         self.start_sandbox()
         embedded.join(self.state)
         catalogues.compile_all()  # Before the web server reads them.
         self.start_web()  # It imports while the database is brought up to date.
-        setup = self.finish("setup", [PYTHON, "-m", "config.demo_setup"], answers=True)
+        secret = {LOGINS_VARIABLE: password} if password else {}
+        setup = self.finish("setup", [PYTHON, "-m", "config.demo_setup"], answers=secret)
         if setup.returncode:
             raise Broken(f"The database was not set up:\n{last_lines(self.log('setup'))}")
         self.wait_for(lambda: addresses.answers(f"{self.at.site}/accounts/login/"), "web")
@@ -127,28 +131,30 @@ class Supervisor:
         command += ["--workers", "2", "--blocking-threads", "4", "--respawn-failed-workers"]
         self.start_child("web", [*command, "config.wsgi:application"])
 
-    def start_child(self, name: str, command: list[str], *, answers: bool = False) -> None:
+    def start_child(
+        self, name: str, command: list[str], *, answers: dict[str, str] | None = None
+    ) -> None:
+        """Start a child. With `answers`, that is its further environment, and it is listened to."""
         self.children[name] = spawn(
             command,
             log=self.log(name),
-            env=self.env,
+            env=self.env | (answers or {}),
             cwd=embedded.ROOT,
             # A worker's TERM waits for its tasks; orphaned, it must not.
             orphaned=signal.SIGQUIT if command[: len(WORKER)] == WORKER else signal.SIGTERM,
-            answers=answers,
+            answers=answers is not None,
         )
         addresses.write_down(self.state, self.at, self.children)
 
-    def finish(self, name: str, command: list[str], *, answers: bool = False) -> subprocess.Popen:
+    def finish(
+        self, name: str, command: list[str], *, answers: dict[str, str] | None = None
+    ) -> subprocess.Popen:
         """Run a command to its end before going on."""
         self.start_child(name, command, answers=answers)
-        child = self.children.pop(name)
-        try:
-            while child.poll() is None:
-                self.breathe()
-        finally:
-            stop([child], within=END_SECONDS)
-        return child
+        self.passing = self.children.pop(name)  # Its end is no death to report.
+        while self.passing.poll() is None:
+            self.breathe()
+        return self.passing
 
     def load(self, step: Step, place: str) -> None:
         """One step of the demo's data, told in a line or two; it gives way to pages."""
@@ -187,10 +193,10 @@ class Supervisor:
     def end(self) -> None:
         """Everything goes within ten seconds: first who uses the servers, then the servers."""
         say("Stopping.")
-        stop(self.children.values(), within=END_SECONDS)
+        stop(filter(None, (self.passing, *self.children.values())), within=END_SECONDS)
         embedded.leave(self.state)
         embedded.hurry(self.state)
-        if not eventually(lambda: holder(self.state / "keeper.lock") is None, 4):
+        if not eventually(lambda: holder(self.state / "keeper.lock") is None, 3):
             say("The database servers go on for another command that uses them.")
 
 
