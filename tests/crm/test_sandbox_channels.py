@@ -125,3 +125,72 @@ def test_a_temporary_way_dies_with_its_first_scan_and_its_session_can_be_closed(
     sandbox.control("clock", advance=61)
     with pytest.raises(SandboxFailed, match="expired"):
         sandbox.step("scan", config_id=late["config_id"])
+
+
+# Codes that lead into groups
+
+
+def all_chats(sandbox, token):
+    page = sandbox.post("externalcontact/groupchat/list", token, limit=1000)
+    return [chat["chat_id"] for chat in page["group_chat_list"]]
+
+
+def chat_of(sandbox, token, chat_id):
+    answer = sandbox.post("externalcontact/groupchat/get", token, chat_id=chat_id, need_name=1)
+    return answer["group_chat"]
+
+
+def add_join_way(sandbox, token, **body):
+    return sandbox.post("externalcontact/groupchat/add_join_way", token, scene=2, **body)
+
+
+def test_a_scan_of_a_join_way_leads_into_its_group_with_its_state(sandbox, token):
+    chat_id = all_chats(sandbox, token)[0]
+    made = add_join_way(sandbox, token, chat_id_list=[chat_id], state="grp-sanya", remark="三" * 40)
+    assert "qr_code" not in made
+    answer = sandbox.post("externalcontact/groupchat/get_join_way", token, **made)
+    way = answer["join_way"]
+    assert way["qr_code"].endswith(made["config_id"])
+    assert (way["remark"], way["auto_create_room"]) == ("三" * 30, 1)
+    told = sandbox.step("scan", config_id=made["config_id"])
+    assert (told["UpdateDetail"], told["ChatId"]) == ("add_member", chat_id)
+    (who,) = told["MemChangeList"]
+    people = {
+        person["userid"]: person for person in chat_of(sandbox, token, chat_id)["member_list"]
+    }
+    assert (people[who]["state"], people[who]["join_scene"]) == ("grp-sanya", 3)
+
+
+def test_a_full_join_way_opens_a_numbered_group_if_it_may(sandbox, token):
+    chat_id = all_chats(sandbox, token)[0]
+    sandbox.control("settings", group_size=1)
+    body = {"chat_id_list": [chat_id], "room_base_name": "三亚亲子游", "room_base_id": 12}
+    closed = add_join_way(sandbox, token, auto_create_room=0, **body)["config_id"]
+    with pytest.raises(SandboxFailed, match="full"):
+        sandbox.step("scan", config_id=closed)
+    opening = add_join_way(sandbox, token, **body)["config_id"]
+    rooms = [sandbox.step("scan", config_id=opening)["ChatId"] for _ in range(2)]
+    names = [chat_of(sandbox, token, room)["name"] for room in rooms]
+    assert names == ["三亚亲子游12", "三亚亲子游13"]
+
+
+@pytest.mark.parametrize(
+    ("chats", "errcode"), [(["wr0"], 40050), ([], 40063), (["wr0"] * 6, 41091)]
+)
+def test_a_join_way_needs_one_to_five_groups_that_exist(sandbox, token, chats, errcode):
+    assert add_join_way(sandbox, token, chat_id_list=chats)["errcode"] == errcode
+
+
+def test_a_join_way_is_overwritten_whole_and_deleted(sandbox, token):
+    chats = all_chats(sandbox, token)
+    made = add_join_way(sandbox, token, chat_id_list=chats[:1], state="a", room_base_name="b")
+    config_id = made["config_id"]
+    path = "externalcontact/groupchat"
+    sandbox.post(
+        f"{path}/update_join_way", token, config_id=config_id, scene=2, chat_id_list=chats[1:2]
+    )
+    way = sandbox.post(f"{path}/get_join_way", token, config_id=config_id)["join_way"]
+    assert (way["chat_id_list"], way["state"], way["room_base_name"]) == (chats[1:2], "", "")
+    sandbox.post(f"{path}/del_join_way", token, config_id=config_id)
+    gone = sandbox.post(f"{path}/get_join_way", token, config_id=config_id)
+    assert gone["errcode"] == 41044

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .core import Sandbox
 
 Answer = dict | list
+NUMBERS = {"group_size"}  # Settings that are a number, kept until the next reset.
 CONTROLS: dict[tuple[str, str], Callable[["Sandbox", dict[str, Any]], Answer]] = {}
 
 
@@ -183,8 +184,8 @@ def step(sandbox: "Sandbox", given: dict) -> Answer:
 
 @control("POST", "settings")
 def settings(sandbox: "Sandbox", given: dict) -> Answer:
-    """`lost_relations_listed`, `native_welcome` of a member, `limits` per method."""
-    unknown = set(given) - {"lost_relations_listed", "native_welcome", "limits"}
+    """`lost_relations_listed`, `native_welcome` of a member, `limits` per method, and NUMBERS."""
+    unknown = set(given) - {"lost_relations_listed", "native_welcome", "limits", *NUMBERS}
     if unknown:
         raise BadRequest(f"unknown settings: {', '.join(sorted(unknown))}")
     if "lost_relations_listed" in given:
@@ -197,6 +198,8 @@ def settings(sandbox: "Sandbox", given: dict) -> Answer:
             )
     if "limits" in given:
         sandbox.limits.clear(given["limits"])
+    for name in NUMBERS & given.keys():
+        sandbox.store.put(name, float(given[name]))
     return {"lost_relations_listed": sandbox.store.get("lost_relations_listed")}
 
 

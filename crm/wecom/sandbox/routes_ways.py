@@ -30,7 +30,8 @@ def add_contact_way(call: Call) -> dict:
 @endpoint("POST", "externalcontact/get_contact_way")
 def get_contact_way(call: Call) -> dict:
     way = _way(call)
-    return {"contact_way": {"config_id": way.id, **way.body, **_qr_code(way.id, way.body)}}
+    shown = {name: value for name, value in way.body.items() if name != "used"}
+    return {"contact_way": {"config_id": way.id, **shown, **_qr_code(way.id, way.body)}}
 
 
 @endpoint("POST", "externalcontact/list_contact_way")
