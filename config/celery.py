@@ -32,8 +32,14 @@ BEAT_SCHEDULE: dict[str, dict] = {
     # crm: in (callbacks, sync, imports)
     "callbacks-work-inbox": every(5, "crm.callbacks.tasks.work_inbox"),
     "callbacks-tidy": every(24 * 3600, "crm.callbacks.tasks.tidy_inbox"),
+    "sync-due": every(60, "crm.sync.tasks.sync_due"),
+    "sync-tidy": every(24 * 3600, "crm.sync.tasks.tidy_runs"),
     "customers-milestones": every(300, "crm.customers.tasks.record_milestones"),
     "customers-stages": every(900, "crm.customers.tasks.recompute_stages"),
+    "imports-run": every(15, "crm.imports.tasks.run_waiting_imports"),
+    "imports-tidy": every(3600, "crm.imports.tasks.remove_old_files"),
+    "jobs-sweep": every(30, "crm.jobs.tasks.sweep_jobs"),
+    "api-tidy": every(3600, "crm.api.tasks.forget_answers"),
     # crm: out (outbox, moments)
     "outbox-dispatch": every(3, "crm.outbox.tasks.dispatch_due"),
     "moments-follow": every(5, "crm.moments.tasks.follow_due"),

@@ -1,8 +1,12 @@
 """Table of contents for Celery: one import per domain that has tasks."""
 
+import crm.api.tasks
 import crm.callbacks.tasks
 import crm.customers.tasks
+import crm.imports.tasks
+import crm.jobs.tasks
 import crm.moments.tasks
 import crm.outbox.tasks
+import crm.sync.tasks
 
 __all__ = ["crm"]

@@ -23,6 +23,8 @@ class TokenAuthentication(BaseAuthentication):
         if len(parts) != 2:
             raise AuthenticationFailed("send the header: Authorization: Bearer <token>")
         key = parts[1].decode("latin-1")
+        if not key.isprintable() or not key.isascii():
+            raise AuthenticationFailed("unknown, expired or revoked token")
         now = timezone.now()
         token = (
             ApiToken.objects.select_related("user")

@@ -1,14 +1,12 @@
 """Taking a whole file in, and the report of its rows."""
 
 import csv
-import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.utils.translation import gettext as _
 
 from crm.imports import mappings
@@ -94,8 +92,3 @@ def write_report(problems: Problems, path: Path) -> None:
         if more := problems.count - len(problems.kept):
             note = _("另有 %(n)s 处问题未列出") % {"n": f"{more:,}"}
             csv.writer(file).writerow(["", "", "", note, ""])
-
-
-def new_report_path() -> Path:
-    """A place for a report, by a name that nobody can guess."""
-    return Path(settings.MEDIA_ROOT) / "reports" / f"{secrets.token_urlsafe(24)}.csv"

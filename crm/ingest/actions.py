@@ -5,16 +5,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, OperationalError, transaction
+from django.utils.translation import gettext as _
 from django.utils.translation import override
+from psycopg.errors import DeadlockDetected, UniqueViolation
 
+from crm.customers.actions import recompute_stages, record_milestones, refresh_customers
 from crm.ingest import customers, events, orders, people, routes
 from crm.ingest.counts import Counts
 from crm.ingest.kinds import RowKind
 from crm.ingest.problems import Problems
 from crm.ingest.rows import EventNames, Layout, RowParser
-from crm.ingest.staging import stage
+from crm.ingest.staging import run, stage
 from crm.jobs.models import Job
+from crm.shared.errors import DomainError
 from crm.timeline.catalogue import KINDS
 from crm.timeline.models import FactKind
 
@@ -24,6 +28,18 @@ CHECKS: dict[str, Callable[[Problems], Counts]] = {
     "events": events.check,
     "routes": routes.check,
 }
+
+
+ATTEMPTS = 3
+# Life stages of more customers are left to the timetable, which recomputes them anyway.
+STAGES_AT_ONCE = 20_000
+_SORT_IN_MEMORY = "set local work_mem = '64MB'"
+
+
+class Collision(DomainError):
+    """Others keep writing the very rows that are to be written."""
+
+    code = "busy"
 
 
 class Silent:
@@ -67,15 +83,31 @@ def ingest(
     parser = RowParser(kind, layout, outcome.problems, names)
     with transaction.atomic():
         progress.enter(Job.Phase.READING)
+        run(_SORT_IN_MEMORY)
         stage(kind, parser.columns, parser.parse(iter(raw_rows)))
         outcome.rows = parser.rows
-        progress.enter(Job.Phase.CHECKING)
-        outcome.counts = CHECKS[kind.name](outcome.problems)
         outcome.new_names = tuple(sorted(names.new)) if names else ()
-        progress.check()
-        if not outcome.problems and not dry_run:
-            _write(kind, outcome, progress, now=now)
+        _settle(kind, outcome, progress, now=now, dry_run=dry_run)
     return outcome
+
+
+def _settle(
+    kind: RowKind, outcome: Outcome, progress: Any, *, now: datetime, dry_run: bool
+) -> None:
+    """Check and write; where somebody wrote the same rows meanwhile, look again from the start."""
+    for _attempt in range(ATTEMPTS):
+        try:
+            with transaction.atomic():
+                progress.enter(Job.Phase.CHECKING)
+                outcome.counts = CHECKS[kind.name](outcome.problems)
+                progress.check()
+                if not outcome.problems and not dry_run:
+                    _write(kind, outcome, progress, now=now)
+            return
+        except (IntegrityError, OperationalError) as collision:
+            if not isinstance(collision.__cause__, UniqueViolation | DeadlockDetected):
+                raise
+    raise Collision(_("同一批数据正由别处写入，未做任何改动，请稍后重试"))
 
 
 def _write(kind: RowKind, outcome: Outcome, progress: Any, *, now: datetime) -> None:
@@ -90,13 +122,18 @@ def _write(kind: RowKind, outcome: Outcome, progress: Any, *, now: datetime) -> 
         outcome.counts.facts = events.write(now, set(outcome.new_names))
     progress.check()
     progress.enter(Job.Phase.REFRESHING)
-    if kind.name != "routes":
-        _refresh(people.touched(), now=now)
+    if kind.name in ("orders", "events"):
+        _refresh(kind, people.touched(), now=now)
     outcome.applied = True
 
 
-def _refresh(customer_ids: list[int], *, now: datetime) -> None:
-    """What is derived about the customers concerned, in the same transaction."""
+def _refresh(kind: RowKind, customer_ids: list[int], *, now: datetime) -> None:
+    """What else follows for these customers; order totals have been counted with the orders."""
+    if kind.name == "events":
+        record_milestones(now, customer_ids)
+        refresh_customers(customer_ids, now)
+    if len(customer_ids) <= STAGES_AT_ONCE:
+        recompute_stages(customer_ids, now)
 
 
 def event_names() -> EventNames:

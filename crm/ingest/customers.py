@@ -88,7 +88,7 @@ select f.line, f.customer_id as ref, f.target_id,
            when c.external_userid is not null then coalesce(now_channel.code, f.channel)
            else coalesce(f.channel, now_channel.code)
        end as channel,
-       coalesce(f.created_at, c.known_since) as known_since,
+       least(f.created_at, c.known_since) as known_since,
        case
            when c.id is null then 'new'
            when (c.customer_no, c.unionid, c.phone, c.city, c.birthday, c.known_since)
@@ -96,7 +96,7 @@ select f.line, f.customer_id as ref, f.target_id,
                 (case when f.by_ref_id is null then f.customer_id else c.customer_no end,
                  coalesce(f.unionid, c.unionid), coalesce(f.phone, c.phone),
                  coalesce(f.city, c.city), coalesce(f.birthday, c.birthday),
-                 coalesce(f.created_at, c.known_since))
+                 least(f.created_at, c.known_since))
                or (c.external_userid is null and c.name <> f.name)
                or (f.channel is not null and f.channel is distinct from now_channel.code
                    and (c.external_userid is null or now_channel.id is null))

@@ -141,5 +141,5 @@ def write(now: datetime) -> int:
     # Two imports may bring orders of one customer: which is the first is decided one by one.
     people.lock_people()
     facts += append_selected_facts(_REPEAT_FACTS, {}, now=now)
-    refresh_order_totals(people.touched())
+    refresh_order_totals(people.touched(), now=now)
     return facts

@@ -20,7 +20,7 @@ select s.line, s.route_id, s.title, s.destination, s.days, s.price,
        coalesce(s.theme, r.themes, '{}') as themes,
        case
            when r.id is null then 'new'
-           when (r.title, r.destination, r.days, r.price_cents, r.departure_city, r.themes)
+           when (r.title, r.destination, r.days, r.price_cents, r.departure_city, r.themes::text[])
                is distinct from
                 (s.title, s.destination, s.days, s.price,
                  coalesce(s.departure_city, r.departure_city),

@@ -7,11 +7,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone, translation
 
 from crm.imports import mappings
-from crm.imports.files import FileOutcome, new_report_path, take_in, write_report
+from crm.imports.files import FileOutcome, take_in, write_report
 from crm.ingest.kinds import ROW_KINDS
 from crm.jobs.actions import Ending, create_job, run_job
 from crm.jobs.models import Job
 from crm.jobs.progress import Progress
+from crm.jobs.reports import new_report_name, report_folder
 
 SHOWN = 10
 
@@ -76,7 +77,7 @@ class Command(BaseCommand):
         return Ending(result=result.as_json())
 
     def _report(self, result: FileOutcome, wanted: Path | None) -> Path:
-        path = wanted or new_report_path()
+        path = wanted or report_folder() / new_report_name()
         write_report(result.outcome.problems, path)
         return path
 

@@ -1,0 +1,14 @@
+"""Addresses of the API. Schema and documentation stand in ``config.urls``."""
+
+from django.urls import path
+
+from crm.api import views
+
+app_name = "api"
+
+urlpatterns = [
+    path("customers/", views.CustomerBatchView.as_view(), name="customers"),
+    path("orders/", views.OrderBatchView.as_view(), name="orders"),
+    path("events/", views.EventBatchView.as_view(), name="events"),
+    path("event-kinds/", views.EventKindView.as_view(), name="event_kinds"),
+]
