@@ -45,10 +45,10 @@ class Looked:
                 [self.contact], asked_at=self.asked_at, now=now, noticed_at=noticed_at
             )
 
-    def lists(self, userid: str) -> bool:
-        """Whether the pair is named now."""
+    def listed_since(self, userid: str) -> datetime | None:
+        """When the relation that is listed now began; None where there is none."""
         relations = self.contact.relations if self.contact else ()
-        return any(relation.userid == userid for relation in relations)
+        return next((one.added_at for one in relations if one.userid == userid), None)
 
 
 def look_up(external_userid: str, userid: str, asked_at: datetime) -> Looked:
@@ -93,7 +93,7 @@ def on_contact_added(message: Message, asked_at: datetime) -> Change | None:
             external_userid=external_userid,
             userid=userid,
             at=message.happened_at,
-            is_listed=looked.lists(userid),
+            listed_since=looked.listed_since(userid),
             now=now,
         )
 

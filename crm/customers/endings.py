@@ -23,19 +23,23 @@ _ENDS = tuple(_STATUS_OF)
 
 
 def note_friend_added(
-    *, external_userid: str, userid: str, at: datetime, is_listed: bool, now: datetime
+    *,
+    external_userid: str,
+    userid: str,
+    at: datetime,
+    listed_since: datetime | None,
+    now: datetime,
 ) -> None:
     """An event says that they became friends at ``at``; write it down if nothing told of it yet.
 
     Matters when the event is handled late and WeCom lists that relation no more, or a newer one.
-    ``is_listed``: WeCom names the pair now.
+    ``listed_since`` is the start that WeCom lists now; None where it lists none.
     """
     contact, is_new = _contact(external_userid, userid, at, now)
-    before = _facts(contact).filter(at__lte=at + SAME_START).order_by("-at", "-pk").first()
-    if before is None or before.kind.code != "friend_added":
+    if not _is_told(contact, at, listed_since):
         append_facts([friend_added(contact, external_userid, userid, at)], now=now)
     if contact.status != Status.ACTIVE or is_new:
-        _settle(contact, is_listed=is_listed)
+        _settle(contact, is_listed=listed_since is not None)
     refresh_customers([contact.customer_id], now)
 
 
@@ -138,6 +142,19 @@ def _contact(
         agent_id=agent_ids({userid}, now=now)[userid],
         defaults={"added_at": at, "ended_at": at, "status": Status.DELETED_BY_AGENT},
     )
+
+
+def _is_told(contact: Contact, at: datetime, listed_since: datetime | None) -> bool:
+    """Whether a fact tells of this start already.
+
+    The customer may have begun long before the agent confirmed: then the listed start, which is a
+    fact by now, is the one meant, unless an end lies between it and the event.
+    """
+    facts = _facts(contact).filter(at__lte=at + SAME_START)
+    if listed_since is not None and listed_since <= at + SAME_START:
+        last = facts.order_by("-at", "-pk").values_list("kind__code", flat=True).first()
+        return last == "friend_added"
+    return facts.filter(kind__code="friend_added", at__gte=at - SAME_START).exists()
 
 
 def _settle(contact: Contact, *, is_listed: bool = False) -> None:

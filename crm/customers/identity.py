@@ -73,7 +73,8 @@ def ensure_customers(
             row = _joined(person, known, conflicts)
             if row is None:
                 row = _newcomer(person, known, conflicts, origin=origin, now=now)
-                row.synced_at = asked_at
+                # Who is known by number only is overwritten by whoever knows more.
+                row.synced_at = asked_at if person.name else None
                 new.append(row)
                 known.add(row)
                 continue

@@ -19,7 +19,7 @@ from crm.timeline.models import Fact
 from crm.wecom.records import ContactSeen, RelationSeen
 
 # Two reports of one start may differ by the time that the platform took to tell.
-SAME_START = timedelta(seconds=3)
+SAME_START = timedelta(seconds=10)
 # An agent who deletes a customer and adds them again may keep the old ``createtime``.
 LISTED_AGAIN = timedelta(minutes=5)
 _COPIED = ["status", "added_at", "ended_at", "add_way", "state", "channel", "remark", "description"]

@@ -12,7 +12,7 @@ from crm.timeline.actions import NewFact, append_facts
 from crm.timeline.models import Fact
 from crm.wecom.records import ExternalSeen, GroupMemberSeen, GroupSeen
 
-SAME_START = timedelta(seconds=3)
+SAME_START = timedelta(seconds=10)
 _WRITTEN = ["name", "name_sort", "owner", "opened_at", "dismissed_at", "notice", "member_version"]
 _WRITTEN += ["customer_count", "agent_count", "synced_at", "updated_at"]
 
@@ -228,7 +228,7 @@ def note_joined(
     if group is None:
         return
     for customer in _customers(userids, now):
-        if _told(group, customer, at + SAME_START) == "group_joined":
+        if _is_told(group, customer, at):
             continue
         stay = Membership(
             group=group,
@@ -320,10 +320,10 @@ def _facts(group: Group, customer: Customer):
     return Fact.unsafe_all.filter(customer=customer, group=group, kind__code__in=kinds)
 
 
-def _told(group: Group, customer: Customer, until: datetime) -> str:
-    """The last thing told of this customer and group by then."""
-    before = _facts(group, customer).filter(at__lte=until).order_by("-at", "-pk")
-    return before.values_list("kind__code", flat=True).first() or ""
+def _is_told(group: Group, customer: Customer, at: datetime) -> bool:
+    """Whether a fact tells of this joining already; the list and the event may differ a little."""
+    joins = _facts(group, customer).filter(kind__code="group_joined")
+    return joins.filter(at__gte=at - SAME_START, at__lte=at + SAME_START).exists()
 
 
 def _observed(group: Group, customer: Customer, stay: Membership) -> bool:

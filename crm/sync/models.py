@@ -31,6 +31,8 @@ class SyncRun(models.Model):
     parts = models.JSONField(_("分段"), null=True)
     part = models.IntegerField(_("当前分段"), default=0)
     cursor = models.TextField(_("翻页位置"), blank=True)
+    # Agents whom WeCom left out of its answer (no licence): their customers prove nothing.
+    left_out = models.JSONField(_("未列出的员工"), default=list)
     pages = models.IntegerField(_("页数"), default=0)
     rows = models.IntegerField(_("行数"), default=0)
     changed = models.IntegerField(_("变更行数"), default=0)

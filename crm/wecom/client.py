@@ -41,6 +41,7 @@ from crm.wecom.tokens import App
 from crm.wecom.transport import Transport
 
 MEMBERS_PER_CALL = 100
+CONTACTS_PER_PAGE = 100
 DUPLICATE_CHECK_SECONDS = 1800
 
 
@@ -96,9 +97,10 @@ class Client:
 
     def contacts_page(self, userids: Sequence[str], cursor: str = "") -> Page:
         """One page of (customer, relation) pairs of up to 100 agents."""
-        body = {"userid_list": _some(userids), "limit": 100, "cursor": cursor}
+        body = {"userid_list": _some(userids), "limit": CONTACTS_PER_PAGE, "cursor": cursor}
         wire = self._call(methods.CONTACTS_OF, body=body)
-        return Page(wire["external_contact_list"], wire.get("next_cursor") or "")
+        left_out = (wire.get("fail_info") or {}).get("unlicensed_userid_list") or ()
+        return Page(wire["external_contact_list"], wire.get("next_cursor") or "", tuple(left_out))
 
     def contacts_of(self, userids: Sequence[str]) -> Iterator[ContactSeen]:
         """All pairs of these agents, page by page."""

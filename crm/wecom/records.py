@@ -17,10 +17,14 @@ def _text(wire: Wire, name: str, limit: int) -> str:
 
 @dataclass(frozen=True)
 class Page:
-    """One page of a list as it came, and where the next one starts ("" at the end)."""
+    """One page of a list as it came, and where the next one starts ("" at the end).
+
+    ``left_out`` names agents whom the answer does not cover although they were asked about.
+    """
 
     items: list[Wire]
     next_cursor: str
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

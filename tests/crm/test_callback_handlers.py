@@ -65,7 +65,6 @@ def test_a_customer_who_deletes_the_agent_is_no_friend_although_still_listed(cli
     assert contact.status == "deleted_by_customer"
     assert contact.ended_at - contact.added_at >= timedelta(seconds=600)
     assert not Customer.unsafe_all.get().is_friend
-    wecom_sandbox.step("edit", **pair, remark="老客户") if False else None
     assert kinds() == ["friend_added", "friend_deleted_by_customer"]
 
 
@@ -292,6 +291,13 @@ def retold(client, messages: list[str]) -> tuple:
     return after
 
 
+def differences(one: tuple, other: tuple) -> dict[str, tuple[set, set]]:
+    """What only one of two endings has, by part."""
+    parts = {**one[0], "story": one[1]}, {**other[0], "story": other[1]}
+    only = {name: (set(parts[0][name]), set(parts[1][name])) for name in parts[0]}
+    return {name: (a - b, b - a) for name, (a, b) in only.items() if a != b}
+
+
 def test_duplicates_and_any_order_end_in_the_same_state(client, wecom_sandbox):
     play(wecom_sandbox)
     messages = told(wecom_sandbox)
@@ -301,7 +307,8 @@ def test_duplicates_and_any_order_end_in_the_same_state(client, wecom_sandbox):
     for _ in range(4):
         shuffled = messages + dice.choices(messages, k=len(messages) // 5)
         dice.shuffle(shuffled)
-        assert retold(client, shuffled) == in_order
+        found = differences(retold(client, shuffled), in_order)
+        assert found == {}
 
 
 def test_told_at_once_or_later_the_story_is_the_same(client, wecom_sandbox):

@@ -1,0 +1,240 @@
+"""How each object is read: in which parts, page by page, and how a complete set is applied."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction
+
+from crm import wecom
+from crm.agents.actions import apply_agent, apply_departments, retire_missing_agents
+from crm.agents.models import Agent
+from crm.customers.actions import apply_contacts, apply_tags, end_missing_contacts
+from crm.customers.models import Contact
+from crm.groups.actions import apply_groups, dismiss_groups
+from crm.groups.models import Group
+from crm.shared.errors import DomainError
+from crm.sync.models import SyncObject, SyncRun
+from crm.wecom.records import ContactSeen, GroupSeen, Page, TagGroupSeen
+
+AGENTS_PER_PART = 100
+GROUPS_PER_PART = 20
+PAGES_PER_TRANSACTION = 5
+TOO_WIDE = 81017
+GROUP_IS_GONE = {49008, 40050, 86001, 86003, 90501}
+
+
+class NothingListed(DomainError):
+    """WeCom listed nothing where something must be: its scope setting, not our data, is wrong."""
+
+
+@dataclass
+class Outcome:
+    """What applying a complete set came to."""
+
+    changed: int = 0
+    ended: int = 0
+
+
+@dataclass(frozen=True)
+class Reader:
+    """``parts`` splits the work, ``page`` reads one page of a part, ``apply`` takes all pages."""
+
+    parts: Callable[[wecom.Client], list[Any]]
+    page: Callable[[wecom.Client, Any, str], Page]
+    apply: Callable[[SyncRun, datetime], Outcome]
+
+
+def _items(run: SyncRun) -> Iterator[tuple[datetime, list[Any]]]:
+    for page in run.staged.order_by("part", "number").iterator(chunk_size=20):
+        yield page.asked_at, page.items
+
+
+def _all_items(run: SyncRun) -> list[Any]:
+    return [item for _asked_at, items in _items(run) for item in items]
+
+
+def _several_pages(run: SyncRun) -> Iterator[tuple[datetime, list[Any]]]:
+    """Items of a few pages at once, as old as the oldest of them."""
+    asked: list[datetime] = []
+    gathered: list[Any] = []
+    for asked_at, items in _items(run):
+        asked.append(asked_at)
+        gathered += items
+        if len(asked) == PAGES_PER_TRANSACTION:
+            yield min(asked), gathered
+            asked, gathered = [], []
+    if asked:
+        yield min(asked), gathered
+
+
+# Departments
+
+
+def _department_page(client: wecom.Client, _part: Any, _cursor: str) -> Page:
+    return Page(client.departments(), "")
+
+
+def _apply_departments(run: SyncRun, now: datetime) -> Outcome:
+    rows = _all_items(run)
+    if not rows:
+        raise NothingListed("WeCom lists no department; is the app's visible range empty?")
+    return Outcome(changed=apply_departments(rows, now=now))
+
+
+# Members
+
+
+def _member_parts(client: wecom.Client) -> list[int]:
+    return sorted(int(row["id"]) for row in client.departments())
+
+
+def _member_page(client: wecom.Client, part: int, _cursor: str) -> Page:
+    return Page(client.members(part), "")
+
+
+def _apply_members(run: SyncRun, now: datetime) -> Outcome:
+    members = {row["userid"]: row for row in _all_items(run)}
+    if not members:
+        raise NothingListed("WeCom lists no member; is the app's visible range empty?")
+    with transaction.atomic():
+        for row in members.values():
+            apply_agent(row, now=now)
+        return Outcome(len(members), retire_missing_agents(set(members), now=now))
+
+
+# Tags
+
+
+def _tag_page(client: wecom.Client, _part: Any, _cursor: str) -> Page:
+    return Page(client.corp_tags_wire(), "")
+
+
+def _apply_tags(run: SyncRun, now: datetime) -> Outcome:
+    groups = [TagGroupSeen.from_wire(row) for row in _all_items(run)]
+    with transaction.atomic():
+        return Outcome(apply_tags(groups, asked_at=run.staged.get().asked_at, now=now))
+
+
+# Customers and their relations
+
+
+def _agent_parts(client: wecom.Client) -> list[list[str]]:
+    userids = sorted(client.follow_users())
+    return [
+        userids[start : start + AGENTS_PER_PART]
+        for start in range(0, len(userids), AGENTS_PER_PART)
+    ]
+
+
+def _contact_page(client: wecom.Client, part: list[str], cursor: str) -> Page:
+    return client.contacts_page(part, cursor)
+
+
+def _apply_customers(run: SyncRun, now: datetime) -> Outcome:
+    outcome = Outcome()
+    for asked_at, items in _several_pages(run):
+        seen = [ContactSeen.from_pair(item) for item in items]
+        with transaction.atomic():
+            outcome.changed += apply_contacts(seen, asked_at=asked_at, now=now).changed
+    with transaction.atomic():
+        missing = Contact.unsafe_all.filter(pk__in=_missing_contacts(run))
+        outcome.ended = len(end_missing_contacts(missing, asked_at=now, now=now))
+    return outcome
+
+
+_MISSING = """
+with listed as materialized (
+    select item -> 'external_contact' ->> 'external_userid' as external_userid,
+           item -> 'follow_info' ->> 'userid' as userid
+    from crm_stagedpage page
+    cross join lateral jsonb_array_elements(page.items) item
+    where page.run_id = %(run)s
+)
+select contact.id
+from crm_contact contact
+join crm_customer customer on customer.id = contact.customer_id
+join crm_agent agent on agent.id = contact.agent_id
+where contact.status = 'active'
+  and agent.userid = any(%(asked)s)
+  -- What a callback told after we began to read is newer than our pages.
+  and (contact.synced_at is null or contact.synced_at < %(began)s)
+  and not exists (
+    select 1 from listed
+    where listed.external_userid = customer.external_userid and listed.userid = agent.userid)
+"""
+
+
+def _missing_contacts(run: SyncRun) -> list[int]:
+    """Active relations of the agents we asked about that no page names."""
+    asked = [userid for part in run.parts for userid in part if userid not in run.left_out]
+    with connection.cursor() as cursor:
+        cursor.execute(_MISSING, {"run": run.pk, "asked": asked, "began": run.started_at})
+        return [pk for (pk,) in cursor.fetchall()]
+
+
+# Groups
+
+
+def _group_parts(client: wecom.Client) -> list[list[str]]:
+    try:
+        chat_ids = client.groups()
+    except wecom.Refused as refusal:
+        if refusal.code != TOO_WIDE:
+            raise
+        chat_ids = _groups_by_owner(client)
+    return [
+        chat_ids[start : start + GROUPS_PER_PART]
+        for start in range(0, len(chat_ids), GROUPS_PER_PART)
+    ]
+
+
+def _groups_by_owner(client: wecom.Client) -> list[str]:
+    """Groups of owners who left come only when those owners are named."""
+    known = Agent.unsafe_all.filter(owned_groups__isnull=False).values_list("userid", flat=True)
+    owners = sorted({*client.follow_users(), *known})
+    found: dict[str, None] = {}
+    for start in range(0, len(owners), AGENTS_PER_PART):
+        batch = owners[start : start + AGENTS_PER_PART]
+        found.update(dict.fromkeys(client.groups(owners=batch)))
+    return list(found)
+
+
+def _group_page(client: wecom.Client, part: list[str], _cursor: str) -> Page:
+    items = []
+    for chat_id in part:
+        try:
+            items.append(client.group_wire(chat_id))
+        except wecom.Refused as refusal:
+            if refusal.code not in GROUP_IS_GONE:
+                raise
+    return Page(items, "")
+
+
+def _apply_groups(run: SyncRun, now: datetime) -> Outcome:
+    outcome, listed = Outcome(), set()
+    for asked_at, items in _items(run):
+        seen = [GroupSeen.from_wire(item) for item in items]
+        listed |= {group.chat_id for group in seen}
+        with transaction.atomic():
+            applied = apply_groups(seen, asked_at=asked_at, now=now, closes_stays=True)
+        outcome.changed += applied.changed
+    with transaction.atomic():
+        gone = Group.unsafe_all.current().exclude(chat_id__in=listed)
+        gone = gone.filter(synced_at__lt=run.started_at).values_list("chat_id", flat=True)
+        outcome.ended = dismiss_groups(list(gone), at=now, now=now, observed=True)
+    return outcome
+
+
+def _one_part(_client: wecom.Client) -> list[Any]:
+    return [None]
+
+
+READERS: dict[str, Reader] = {
+    SyncObject.DEPARTMENTS: Reader(_one_part, _department_page, _apply_departments),
+    SyncObject.MEMBERS: Reader(_member_parts, _member_page, _apply_members),
+    SyncObject.TAGS: Reader(_one_part, _tag_page, _apply_tags),
+    SyncObject.CUSTOMERS: Reader(_agent_parts, _contact_page, _apply_customers),
+    SyncObject.GROUPS: Reader(_group_parts, _group_page, _apply_groups),
+}
