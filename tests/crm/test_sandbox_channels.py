@@ -194,3 +194,114 @@ def test_a_join_way_is_overwritten_whole_and_deleted(sandbox, token):
     sandbox.post(f"{path}/del_join_way", token, config_id=config_id)
     gone = sandbox.post(f"{path}/get_join_way", token, config_id=config_id)
     assert gone["errcode"] == 41044
+
+
+# Acquisition links
+
+LINKS = "externalcontact/customer_acquisition"
+
+
+def create_link(sandbox, token, agents, **body):
+    body = {"link_name": "抖音直播", "range": {"user_list": agents}, **body}
+    answer = sandbox.post(f"{LINKS}/create_link", token, **body)
+    assert answer["errcode"] == 0, answer
+    return answer["link"]["link_id"]
+
+
+def quota_of(sandbox, token):
+    return sandbox.get("externalcontact/customer_acquisition_quota", access_token=token)
+
+
+def told(sandbox, kind):
+    return sum(kind in row["event"] for row in sandbox.read("callbacks"))
+
+
+def test_a_link_brings_customers_with_its_channel_and_uses_quota(sandbox, token, agents):
+    link_id = create_link(sandbox, token, agents[:1])
+    before = quota_of(sandbox, token)["balance"]
+    added = sandbox.step("click_link", link_id=link_id, state="douyin-0718")
+    assert (added["UserID"], added["State"]) == (agents[0], "douyin-0718")
+    (follow,) = followers(sandbox, token, added["ExternalUserID"])
+    assert (follow["add_way"], follow["state"]) == (16, "douyin-0718")
+    sandbox.step("click_link", link_id=link_id, add=False)
+    assert quota_of(sandbox, token)["balance"] == before - 1
+    (customer,) = sandbox.post(f"{LINKS}/customer", token, link_id=link_id)["customer_list"]
+    assert (customer["state"], customer["chat_status"]) == ("douyin-0718", 0)
+    now = int(sandbox.read("state")["now"])
+    figures = sandbox.post(
+        f"{LINKS}/statistic", token, link_id=link_id, start_time=now - DAY, end_time=now
+    )
+    assert (figures["click_link_customer_cnt"], figures["new_customer_cnt"]) == (2, 1)
+
+
+def test_the_first_message_names_the_pair_and_the_third_only_a_key(sandbox, token, agents):
+    link_id = create_link(sandbox, token, agents[:1])
+    added = sandbox.step("click_link", link_id=link_id, state="live")
+    pair = {"userid": added["UserID"], "external_userid": added["ExternalUserID"]}
+    steps = [sandbox.step("chat", **pair) for _ in range(10)]
+    kinds = [step.get("ChangeType", "") for step in steps]
+    assert kinds[0] == "customer_start_chat"
+    assert [n for n, kind in enumerate(kinds, 1) if kind == "message_from_customer"] == [3, 5, 10]
+    third = steps[2]
+    assert "ExternalUserID" not in third
+    info = sandbox.post(f"{LINKS}/get_chat_info", token, chat_key=third["ChatKey"])
+    assert info["external_userid"] == pair["external_userid"]
+    assert info["chat_info"] == {"recv_msg_cnt": 3, "link_id": link_id, "state": "live"}
+    sandbox.control("clock", advance=1801)
+    late = sandbox.post(f"{LINKS}/get_chat_info", token, chat_key=third["ChatKey"])
+    assert late["errcode"] == 40058
+
+
+def test_the_platform_tells_when_quota_runs_low_out_and_up(sandbox, token, agents):
+    link_id = create_link(sandbox, token, agents)
+    sandbox.step("quota_use", quota=quota_of(sandbox, token)["balance"] - 20)
+    assert told(sandbox, "balance_low") == 0
+    sandbox.step("click_link", link_id=link_id)
+    assert told(sandbox, "balance_low") == 1
+    sandbox.step("quota_use", quota=100)
+    assert told(sandbox, "balance_exhausted") == 1
+    with pytest.raises(SandboxFailed, match="used up"):
+        sandbox.step("click_link", link_id=link_id)
+    sandbox.step("quota_buy", quota=5)
+    assert told(sandbox, "balance_increased") == 1
+    assert sandbox.step("click_link", link_id=link_id)["ChangeType"] == "add_external_contact"
+
+
+def test_quota_that_expires_soon_is_told_of_once_a_warning_day(sandbox, token):
+    sandbox.step("quota_buy", quota=7, days=15)
+    for _ in range(15):
+        sandbox.control("clock", advance=DAY)
+        sandbox.control("clock", advance=60)
+    assert told(sandbox, "quota_expire_soon") == 5
+    assert quota_of(sandbox, sandbox.access_token())["total"] == 1000
+
+
+def test_a_link_that_asks_first_tells_of_the_request(sandbox, token, agents):
+    link_id = create_link(sandbox, token, agents, skip_verify=False)
+    asked = sandbox.step("click_link", link_id=link_id, accept=False)
+    assert (asked["ChangeType"], asked["LinkId"]) == ("friend_request", link_id)
+    assert sandbox.step("click_link", link_id=link_id)["ChangeType"] == "add_external_contact"
+
+
+def test_a_link_prefers_who_knows_the_customer_if_told_so(sandbox, token, agents):
+    known = sandbox.step("add", userid=agents[3])
+    link_id = create_link(sandbox, token, agents[:1], priority_option={"priority_type": 1})
+    again = sandbox.step("click_link", link_id=link_id, external_userid=known["ExternalUserID"])
+    assert again["UserID"] == agents[3]
+
+
+def test_links_are_listed_changed_and_deleted(sandbox, token, agents):
+    ids = [create_link(sandbox, token, agents) for _ in range(3)]
+    first = sandbox.post(f"{LINKS}/list_link", token, limit=2)
+    second = sandbox.post(f"{LINKS}/list_link", token, limit=2, cursor=first["next_cursor"])
+    assert sorted(first["link_id_list"] + second["link_id_list"]) == sorted(ids)
+    sandbox.post(f"{LINKS}/update_link", token, link_id=ids[0], link_name="新名")
+    link = sandbox.post(f"{LINKS}/get", token, link_id=ids[0])
+    assert (link["link"]["link_name"], link["range"]["user_list"]) == ("新名", agents)
+    sandbox.post(f"{LINKS}/delete_link", token, link_id=ids[0])
+    assert told(sandbox, "delete_link") == 0
+    sandbox.step("link_delete", link_id=ids[1])
+    assert told(sandbox, "delete_link") == 1
+    assert sandbox.post(f"{LINKS}/get", token, link_id=ids[0])["errcode"] == 40058
+    empty = sandbox.post(f"{LINKS}/create_link", token, link_name="无人")
+    assert empty["errcode"] == 40063

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from . import moments, names
 from .acts_base import CannotAct
-from .acts_channels import ChannelActs
 from .acts_groups import TagActs
+from .acts_links import LinkActs
 from .dice import Dice
 
 if TYPE_CHECKING:
     from .core import Sandbox
 
 
-class Acts(ChannelActs, TagActs):
+class Acts(LinkActs, TagActs):
     """Every act there is."""
 
     def publish_moment(self, *, moment_id: str = "", userid: str = "", text: str = "") -> dict:

@@ -112,15 +112,20 @@ class ChannelActs(ContactActs, GroupActs):
         ).fetchone()
         if before and way.body["is_exclusive"]:
             return before["userid"]
-        named = {*way.body["user"], *expand_departments(self.db, way.body["party"])}
-        active = self.db.execute(
+        active = self._active(way.body["user"], way.body["party"])
+        if not active:
+            raise self._cannot("nobody is left behind this code")
+        return self.dice.choice(active)
+
+    def _active(self, userids: list[str], departments: list[int]) -> list[str]:
+        """Those named who can be added today."""
+        named = {*userids, *expand_departments(self.db, departments)}
+        found = self.db.execute(
             "select userid from members where status = 1 and follows"
             " and userid in (select value from json_each(?)) order by userid",
             (json.dumps(sorted(named)),),
-        ).fetchall()
-        if not active:
-            raise self._cannot("nobody is left behind this code")
-        return self.dice.choice(active)["userid"]
+        )
+        return [row["userid"] for row in found]
 
     def _shelved(self, kind: str, thing_id: str) -> shelf.Thing:
         """The named thing, or any."""

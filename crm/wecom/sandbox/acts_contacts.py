@@ -1,13 +1,15 @@
 """Customers and members: adding, deleting both ways, noting, writing."""
 
+import sqlite3
+
 from .acts_base import Actor, CannotAct
-from .channels import BY_STATE, LINK, MIX
+from .channels import BY_STATE, MIX
 from .clock import day_start
 from .routes_tags import mark
 
 
 class ContactActs(Actor):
-    """Acts that tell `change_external_contact` or `customer_acquisition`."""
+    """Acts that tell `change_external_contact`."""
 
     def add(
         self,
@@ -97,21 +99,11 @@ class ContactActs(Actor):
         mark(self.db, *key, add_tag or [], remove_tag or [])
         return self._contact("edit_external_contact", *key, State=pair["state"])
 
-    def chat(self, *, userid: str = "", external_userid: str = "") -> dict:
-        """A customer writes. The event exists for those who came through an acquisition link."""
-        pair = self._pair(userid, external_userid, add_way=LINK)
-        key = (pair["userid"], pair["external_userid"])
+    def _wrote(self, pair: sqlite3.Row) -> None:
+        """A customer opens a chat, and the member answers in their own time."""
         self.db.execute(
             "update relations set chatted_day = ? where userid = ? and external_userid = ?",
-            (day_start(self.now), *key),
+            (day_start(self.now), pair["userid"], pair["external_userid"]),
         )
         wait = int(self._member_row(pair["userid"])["reply_minutes"] * 60)
         self._count(pair["userid"], opened=1, answered=1, answer_seconds=wait, chat=1, message=2)
-        return self._tell(
-            "customer_acquisition",
-            ChangeType="customer_start_chat",
-            UserID=pair["userid"],
-            ExternalUserID=pair["external_userid"],
-            LinkId=f"ca{pair['state']}",
-            State=pair["state"],
-        )

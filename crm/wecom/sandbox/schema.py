@@ -141,4 +141,19 @@ create table if not exists shelf (
 create table if not exists way_scans (
   config_id text not null, userid text not null, external_userid text not null, at real not null,
   chat_until real, primary key (config_id, userid, external_userid)) without rowid;
+
+create table if not exists link_quota (
+  id integer primary key, total integer not null, balance integer not null,
+  expires_at integer not null, warned integer not null default 999);
+create table if not exists link_clicks (
+  link_id text not null, external_userid text not null, at real not null);
+create index if not exists link_clicks_by_time on link_clicks (link_id, at);
+create table if not exists link_customers (
+  link_id text not null, userid text not null, external_userid text not null,
+  state text not null, at real not null, messages integer not null default 0,
+  primary key (userid, external_userid)) without rowid;
+create index if not exists link_customers_by_link on link_customers (link_id, userid);
+create table if not exists chat_keys (
+  chat_key text primary key, link_id text not null, state text not null, userid text not null,
+  external_userid text not null, messages integer not null, at real not null);
 """
