@@ -1,6 +1,7 @@
 """A clock that tests can move. Calendar limits count days of Asia/Shanghai."""
 
 import time
+from calendar import monthrange
 
 HOUR = 3600
 DAY = 86_400
@@ -10,6 +11,17 @@ SHANGHAI = 8 * HOUR  # No summer time since 1991.
 def day_start(instant: float) -> int:
     """00:00 in Shanghai of the day that holds this instant."""
     return int((instant + SHANGHAI) // DAY * DAY - SHANGHAI)
+
+
+def month_start(instant: float) -> int:
+    """00:00 in Shanghai of the first of this month."""
+    return day_start(instant) - (time.gmtime(instant + SHANGHAI).tm_mday - 1) * DAY
+
+
+def days_in_month(instant: float) -> int:
+    """28 to 31."""
+    local = time.gmtime(instant + SHANGHAI)
+    return monthrange(local.tm_year, local.tm_mon)[1]
 
 
 def hour_of_day(instant: float) -> int:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .core import Sandbox
 
 Answer = dict | list
-NUMBERS = {"group_size"}  # Settings that are a number, kept until the next reset.
+NUMBERS = {"group_size", "receive_rule"}  # Settings that are a number, kept until the next reset.
 CONTROLS: dict[tuple[str, str], Callable[["Sandbox", dict[str, Any]], Answer]] = {}
 
 

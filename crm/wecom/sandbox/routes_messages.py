@@ -2,7 +2,7 @@
 
 import json
 
-from . import moments
+from . import mass, moments
 from .api import Call, endpoint
 from .clock import HOUR
 from .routes_directory import expand_departments
@@ -101,6 +101,7 @@ def _deliver(call: Call, message_id: str, userid: str, kind: str, record: str) -
     )
     if outcome == "delivered":
         moments.remind(call.sandbox, call.db, userid)
+        mass.remind(call.sandbox, call.db, userid)
     return outcome
 
 
@@ -112,7 +113,7 @@ def send_welcome_msg(call: Call) -> dict:
     attachments = tables(call.body, "attachments")
     if not content and not attachments:
         raise Refused(44004)
-    _check_attachments(call, attachments)
+    check_attachments(call, attachments)
     row = call.db.execute("select * from welcome_codes where code = ?", (code,)).fetchone()
     if row is None or call.now - row["issued_at"] > WELCOME_SECONDS:
         raise Refused(41050)
@@ -126,7 +127,8 @@ def send_welcome_msg(call: Call) -> dict:
     return {}
 
 
-def _check_attachments(call: Call, attachments: list[dict]) -> None:
+def check_attachments(call: Call, attachments: list[dict]) -> None:
+    """Those of welcomes and mass messages, which are built alike."""
     if len(attachments) > 9:
         raise Refused(41064)
     for attachment in attachments:

@@ -156,4 +156,21 @@ create index if not exists link_customers_by_link on link_customers (link_id, us
 create table if not exists chat_keys (
   chat_key text primary key, link_id text not null, state text not null, userid text not null,
   external_userid text not null, messages integer not null, at real not null);
+
+create table if not exists mass_messages (
+  msgid text primary key, app text not null default '', creator text not null default '',
+  create_type integer not null, create_time integer not null, ready_at real not null,
+  chat_type text not null, text text not null, attachments text not null, cancelled_at real);
+create table if not exists mass_tasks (
+  msgid text not null, userid text not null, send_at real, sent_at real,
+  share real not null default 1, reminded integer not null default 0,
+  primary key (msgid, userid)) without rowid;
+create index if not exists mass_tasks_due on mass_tasks (send_at) where sent_at is null;
+create table if not exists mass_targets (
+  msgid text not null, userid text not null, target text not null,
+  status integer not null default 0, sent_at real,
+  primary key (msgid, userid, target)) without rowid;
+create index if not exists mass_targets_received on mass_targets (target, sent_at);
+create table if not exists mass_reminders (msgid text not null, at real not null);
+create index if not exists mass_reminders_of on mass_reminders (msgid, at);
 """
