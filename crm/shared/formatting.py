@@ -105,7 +105,7 @@ def day(value: date | datetime | None) -> str:
     if value is None:
         return ABSENT
     if isinstance(value, datetime):
-        value = _local(value).date()
+        value = in_corp_zone(value).date()
     if is_chinese():
         return value.isoformat()
     return f"{value.day} {_MONTHS[value.month - 1]} {value.year}"
@@ -115,8 +115,8 @@ def when(value: datetime | None, now: datetime | None = None) -> str:
     """An instant as people say it: 今天 09:12, 昨天 18:40, 11-18 14:03, 2025-12-30."""
     if value is None:
         return ABSENT
-    local = _local(value)
-    today = _local(now or timezone.now()).date()
+    local = in_corp_zone(value)
+    today = in_corp_zone(now or timezone.now()).date()
     clock = f"{local:%H:%M}"
     near = {
         0: pgettext("day", "今天"),
@@ -136,7 +136,7 @@ def moment(value: datetime | None) -> str:
     """An instant to the minute, whatever today is: 2026-11-18 14:03, 18 Nov 2026 14:03."""
     if value is None:
         return ABSENT
-    return f"{day(value)} {_local(value):%H:%M}"
+    return f"{day(value)} {in_corp_zone(value):%H:%M}"
 
 
 def duration(value: Number | timedelta | None) -> str:
@@ -176,7 +176,8 @@ def file_size(size: int | None) -> str:
     return f"{value:.0f} {unit}" if unit == "B" else f"{_rounded(value, 1):g} {unit}"
 
 
-def _local(value: datetime) -> datetime:
+def in_corp_zone(value: datetime) -> datetime:
+    """The instant on the corporation's clock."""
     return value.astimezone(corp_zone())
 
 

@@ -209,7 +209,7 @@ def test_a_live_search_waits_for_the_finished_word_and_keeps_the_focus(page_for)
     expect(box).to_have_value("wang")
     keyboard.send("Input.insertText", {"text": "王"})
     expect(page.get_by_role("link", name="李雷")).to_have_count(0)
-    expect(page.get_by_role("link", name="王小雨")).to_be_visible()
+    expect(page.get_by_role("link", name="王小雨", exact=True)).to_be_visible()
     expect(box).to_be_focused()
     assert len(asked) == 1
     assert "q=%E7%8E%8B" in page.url
@@ -351,22 +351,21 @@ def test_a_missing_page_keeps_the_shell(page_for, windows):
     assert_accessible(page)
 
 
-@pytest.mark.parametrize("language", ["zh-hans", "en"])
-@pytest.mark.parametrize("role", [Role.OPERATOR, Role.MANAGER, Role.ADMIN])
-def test_every_page_of_the_navigation_is_accessible(page_for, role, language):
+@pytest.mark.parametrize(("role", "language"), [(Role.OPERATOR, "en"), (Role.ADMIN, "zh-hans")])
+def test_every_page_of_an_empty_installation_is_accessible(page_for, role, language):
     user = make_user(role, is_staff=role == Role.ADMIN, is_superuser=role == Role.ADMIN)
     page = page_for(user, language=language)
     for path in paths(user):
         page.set_viewport_size({"width": 1280, "height": 900})
         page.goto(path)
         name = path.strip("/").replace("/", "-") or "today"
-        for size, (width, height) in SIZES.items():
+        for size, theme in zip(SIZES, THEMES, strict=True):
+            width, height = SIZES[size]
             page.set_viewport_size({"width": width, "height": height})
+            page.emulate_media(color_scheme=theme, reduced_motion="reduce")
             assert_fits(page)
-            for theme in THEMES:
-                page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-                assert_accessible(page)
-                shot(page, f"empty/{name}-{role}-{size}-{theme}-{language}")
+            assert_accessible(page)
+            shot(page, f"empty/{name}-{size}-{language}")
 
 
 def test_a_second_factor_guards_the_account(page_for, visitor_page, settings):

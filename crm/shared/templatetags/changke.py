@@ -37,7 +37,7 @@ _SORT_ICONS = {
 @register.filter
 def iso(value: datetime) -> str:
     """The instant for a machine, with the corporation's offset."""
-    return formatting._local(value).isoformat(timespec="seconds")
+    return formatting.in_corp_zone(value).isoformat(timespec="seconds")
 
 
 @register.filter
