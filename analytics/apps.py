@@ -1,9 +1,14 @@
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
+from analytics.events.compiling import load_on_first_request
+
 
 class AnalyticsConfig(AppConfig):
     name = "analytics"
     label = "analytics"
     verbose_name = _("分析")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        load_on_first_request()

@@ -8,10 +8,13 @@ import hashlib
 import os
 import subprocess
 import sys
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from threading import Thread
 
 from django.conf import settings
+from django.core.signals import request_started
 
 _KERNEL = Path(__file__).with_name("kernel.py")
 
@@ -41,6 +44,25 @@ def compile_in_a_process() -> None:
         preexec_fn=_step_back,
         check=True,
     )
+
+
+def load_on_first_request() -> None:
+    """In a process that serves pages, load the compiled kernel behind its first request.
+
+    Otherwise the first question would wait a second or two for numba. Where nothing is compiled
+    yet, nothing is done: compiling here would slow every page down.
+    """
+    request_started.connect(_load_in_background, dispatch_uid="load-funnel-kernel")
+
+
+def _load_in_background(**_signal: object) -> None:
+    request_started.disconnect(dispatch_uid="load-funnel-kernel")
+    if is_compiled():
+        Thread(target=_load, name="load-funnel-kernel", daemon=True).start()
+
+
+def _load() -> None:
+    import_module("analytics.events.warmup").warm_up()
 
 
 def _step_back() -> None:

@@ -47,7 +47,8 @@ def funnel_chart(steps: tuple[StepFigures, ...], link: Link) -> dict[str, Any]:
         {
             "x": step.reached,
             "y": name,
-            "text": f"{digits(step.reached)} · {rate(step.of_first.value)}",
+            "text": f"{digits(step.reached)}<br>{rate(step.of_first.value)}",
+            "align": "left",
             "xanchor": "left",
             "showarrow": False,
             "xshift": 6,
@@ -58,10 +59,16 @@ def funnel_chart(steps: tuple[StepFigures, ...], link: Link) -> dict[str, Any]:
         "data": traces,
         "layout": {
             "barmode": "stack",
-            "height": 76 + 46 * len(steps),
+            "height": 84 + 46 * len(steps),
             "annotations": notes,
             "xaxis": {"rangemode": "tozero", "range": [0, widest * 1.28 or 1]},
-            "yaxis": {"autorange": "reversed", "automargin": True, "ticksuffix": " "},
-            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+            "yaxis": {"autorange": "reversed", "showgrid": False, "ticksuffix": " "},
+            "legend": {
+                "orientation": "h",
+                "traceorder": "normal",
+                "y": 1.02,
+                "yanchor": "bottom",
+                "x": 0,
+            },
         },
     }

@@ -242,7 +242,8 @@ def people_url(**values):
 
 
 def test_a_lead_counts_and_opens_the_own_team_only(client):
-    ours, theirs = factories.make_department(), factories.make_department()
+    company = factories.make_department()
+    ours, theirs = (factories.make_department(parent=company) for _ in range(2))
     mine = customer_who(factories.make_agent(department=ours), friend_added=0)
     other = customer_who(factories.make_agent(department=theirs), friend_added=0)
     lead = factories.make_user(Role.LEAD, departments=[ours])
