@@ -67,8 +67,12 @@ def answer_once(
                 )
             return (kept.status, kept.answer), True
         status, body = answer()
-        KeptAnswer.objects.filter(user=user, key=key).update(status=status, answer=body)
-        return (status, body), False
+        kept = KeptAnswer.objects.get(user=user, key=key)
+        kept.status, kept.answer = status, body
+        kept.save(update_fields=["status", "answer"])
+        # Answered as it was kept: the repetition will be the same to the byte.
+        kept.refresh_from_db(fields=["answer"])
+        return (status, kept.answer), False
 
 
 def _take(*, key: str, digest: str, user: User, now: datetime) -> bool:

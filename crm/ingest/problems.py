@@ -7,6 +7,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from crm.shared.errors import DomainError
+from crm.shared.text import clean_text
 
 KEPT = 10_000
 _SHOWN = 120
@@ -141,5 +142,5 @@ class Problems:
 
 
 def _shown(value: Any) -> str:
-    text = "" if value is None else str(value).replace("\x00", "")
+    text = "" if value is None else clean_text(str(value)[: _SHOWN * 2])
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
