@@ -67,7 +67,13 @@ SECTIONS = (
         _("分析"),
         (
             Place("analytics:funnels:funnel", _("漏斗"), "funnel", P.ANALYTICS_VIEW, "f"),
-            Place("analytics:dashboards:agents", _("员工"), "identification", P.AGENTS_VIEW, "y"),
+            Place(
+                "analytics:dashboards:agents",
+                pgettext_lazy("navigation", "员工"),
+                "identification",
+                P.AGENTS_VIEW,
+                "y",
+            ),
             Place("crm:audiences:list", _("人群"), "user-group", P.AUDIENCE_SAVE, "r"),
         ),
     ),
