@@ -9,9 +9,10 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -226,7 +227,7 @@ class Demo:
 
     def __init__(self, state: Path, *, port: int):
         self.state = state
-        self.said = state.parent / f"{state.name}.said"
+        self.said = state / f"said-{time.monotonic_ns()}"
         env = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
         env |= {"CHANGKE_STATE": str(state), "PORT": str(port), "SANDBOX_OPTIONS": SMALL_WORLD}
         env |= {"CHANGKE_DEMO_PASSWORD": "correct horse battery"}
@@ -242,7 +243,7 @@ class Demo:
     def text(self) -> str:
         return self.said.read_text()
 
-    def wait_for(self, text: str, timeout: float = 60) -> None:
+    def wait_for(self, text: str, timeout: float = 90) -> None:
         def is_said() -> bool:
             assert self.process.poll() is None or text in self.text(), self.text()
             return text in self.text()
@@ -264,26 +265,40 @@ class Demo:
         return self.process.wait(10)
 
 
+@pytest.fixture
+def start_demo(place) -> Iterator[Callable[..., Demo]]:
+    started: list[Demo] = []
+
+    def start(*, port: int) -> Demo:
+        started.append(Demo(place, port=port))
+        return started[-1]
+
+    yield start
+    for demo in started:
+        demo.process.kill()
+        demo.process.wait()
+
+
 def get(url: str) -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=30) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
 
 
-def test_one_command_runs_everything_and_ctrl_c_ends_it(place):
+def test_one_command_runs_everything_and_ctrl_c_ends_it(place, start_demo):
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
-        demo = Demo(place, port=port)
+        demo = start_demo(port=port)
         site = demo.site()
     assert f"Port {port} is taken; using" in demo.text()
     assert "operator" in demo.text()
     assert get(f"{site}/accounts/login/")[0] == 200
     assert get(f"{site}/healthz") == (200, '{"ok": true}')
-    eventually(lambda: get(f"{site}/readyz")[0] == 200, 40)
+    eventually(lambda: get(f"{site}/readyz")[0] == 200, 60)
 
-    second = Demo(place, port=port)
+    second = start_demo(port=port)
     assert second.process.wait(10) == 1
     assert f"already running: {site}" in second.text()
 
@@ -291,14 +306,14 @@ def test_one_command_runs_everything_and_ctrl_c_ends_it(place):
     nothing_runs(place)
 
 
-def test_a_killed_supervisor_leaves_nothing_and_the_next_start_works(place):
-    demo = Demo(place, port=8400)
+def test_a_killed_supervisor_leaves_nothing_and_the_next_start_works(place, start_demo):
+    demo = start_demo(port=8400)
     demo.site()
     demo.process.kill()
     demo.process.wait()
     eventually(lambda: nothing_runs(place), 10)
 
-    again = Demo(place, port=8400)
+    again = start_demo(port=8400)
     again.wait_for("[1/")
     os.kill(again.pid_of("doorbell@"), signal.SIGKILL)
     assert again.process.wait(15) == 1
