@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from crm.agents.models import User
 from crm.moments.models import Moment
+from crm.shared.formatting import day as day_words
 from crm.shared.times import corp_zone, day_end, day_start, local_day
 
 State = Moment.State
@@ -151,5 +152,5 @@ def _after(view: str, on: date) -> date:
 def _title(view: str, first: date, on: date) -> str:
     if view == "week":
         last = first + timedelta(days=6)
-        return f"{first.isoformat()} – {last.isoformat()}"
+        return f"{day_words(first)} – {day_words(last)}"
     return _("%(year)s 年 %(month)s 月") % {"year": on.year, "month": on.month}

@@ -59,6 +59,11 @@ class Results:
     likes: int
     comments: int
 
+    @property
+    def published_rate(self) -> float | None:
+        """Share of agents who pressed publish."""
+        return self.published / self.agents if self.agents else None
+
 
 @dataclass(frozen=True)
 class TaskRow:

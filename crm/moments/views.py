@@ -210,6 +210,8 @@ def live_context(request: HttpRequest, moment: Moment) -> dict:
         "page": page,
         "rows": rows,
         "call": queries.call_of(moment),
+        "missed": moment.publish_at <= timezone.now()
+        and moment.state in (Moment.State.DRAFT, Moment.State.WAITING),
         "may_remind": policies.can_remind(request.user, moment) and results.outstanding > 0,
         "may_see_queue": request.user.can(Permission.OUTBOX_VIEW),
         "people_url": reverse("crm:moments:people", args=[moment.pk]),
@@ -235,8 +237,6 @@ def detail_context(request: HttpRequest, moment: Moment) -> dict:
         "may_copy": user.can(Permission.MOMENT_SCHEDULE),
         "is_author": policies.is_author(user, moment),
         "quiet_until": quiet[1] if quiet else None,
-        "missed": moment.publish_at <= timezone.now()
-        and moment.state in (Moment.State.DRAFT, Moment.State.WAITING),
         "deeds": queries.deeds_of(moment),
         "when_form": WhenForm(
             initial={"publish_wall": moment.publish_wall, "version": moment.version}

@@ -56,7 +56,22 @@ function showCover() {
   if (file) shown("cover").replaceChildren(picture(file));
 }
 
+// A long list of names is narrowed by typing; what is ticked always stays in sight.
+function filterNames(input) {
+  const words = input.value.trim().toLowerCase();
+  for (const label of input.closest("[data-filtered]").querySelectorAll("fieldset label")) {
+    const ticked = label.querySelector("input").checked;
+    label.parentElement.hidden = !ticked && !label.textContent.toLowerCase().includes(words);
+  }
+}
+
 if (form) {
+  for (const input of form.querySelectorAll("[data-filter]")) {
+    const names = input.closest("[data-filtered]").querySelectorAll("fieldset label");
+    input.hidden = names.length <= 12;
+    input.labels[0].hidden = input.hidden;
+    input.addEventListener("input", () => filterNames(input));
+  }
   form.addEventListener("input", showWords);
   form.addEventListener("change", (event) => {
     if (event.target.name === "images" || event.target.name === "keep") showPictures();
