@@ -4,6 +4,7 @@ from typing import Any
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from analytics.dashboards.agents import AgentDay
 from crm.agents.models import Agent
@@ -16,7 +17,7 @@ def friends_chart(agent: Agent, daily: list[AgentDay]) -> dict[str, Any]:
         _("加微"), [day.added for day in daily], hrefs=_people(agent, daily, "friend_added")
     )
     deleted = Series(
-        _("删除"),
+        pgettext("figure", "删除"),
         [day.deleted for day in daily],
         below=True,
         hrefs=_people(agent, daily, "friend_deleted_by_customer&event=friend_deleted_by_agent"),

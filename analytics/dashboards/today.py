@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from crm.agents.access import Permission, Role
 from crm.agents.models import ApiToken, AuditEntry, User
@@ -105,12 +105,19 @@ _FIGURES = (
     _Figure("added", gettext_lazy("新好友"), gettext_lazy("今天加为好友的次数"), ("friend_added",)),
     _Figure(
         "deleted",
-        gettext_lazy("删除"),
+        pgettext_lazy("figure", "删除"),
         gettext_lazy("今天好友关系被任一方删除的次数"),
         ("friend_deleted_by_customer", "friend_deleted_by_agent"),
     ),
-    _Figure("joined", gettext_lazy("入群"), gettext_lazy("今天客户入群的次数"), ("group_joined",)),
-    _Figure("left", gettext_lazy("退群"), gettext_lazy("今天客户退群的次数"), ("group_left",)),
+    _Figure(
+        "joined",
+        pgettext_lazy("figure", "入群"),
+        gettext_lazy("今天客户入群的次数"),
+        ("group_joined",),
+    ),
+    _Figure(
+        "left", pgettext_lazy("figure", "退群"), gettext_lazy("今天客户退群的次数"), ("group_left",)
+    ),
     _Figure(
         "messages",
         gettext_lazy("客户消息"),
@@ -137,7 +144,9 @@ def counters(user: User, *, now: datetime) -> list[Counter]:
             times=found[figure.key].times,
             people=found[figure.key].customers,
             href=f"{people}?{'&'.join(f'event={code}' for code in figure.codes)}"
-            f"&event_from={today}&event_to={today}",
+            f"&event_from={today}&event_to={today}"
+            if found[figure.key].times
+            else "",
             definition=str(figure.definition),
         )
         for figure in _FIGURES

@@ -30,6 +30,7 @@ from crm.agents.access import Permission, Role, Scope, requires
 from crm.agents.models import Agent
 from crm.moments.models import MomentTask
 from crm.shared.formatting import digits
+from crm.sync.queries import sync_health
 
 
 @requires(Permission.TODAY_VIEW, scope=Scope.CUSTOMER)
@@ -53,7 +54,7 @@ def today_live(request: HttpRequest) -> HttpResponse:
 @require_GET
 def today_work(request: HttpRequest) -> HttpResponse:
     """What is due, as it stands now."""
-    context = _work(request, timezone.now())
+    context = _work(request, timezone.now()) | {"is_refresh": True}
     return TemplateResponse(request, "analytics/dashboards/_work.html", context)
 
 
@@ -73,6 +74,7 @@ def _work(request: HttpRequest, now: datetime) -> dict[str, Any]:
     user = request.user
     own_card = user.agent_id if user.can(Permission.AGENT_CARD) else None
     context: dict[str, Any] = {"role": user.role, "own_card": own_card}
+    context |= {"health": sync_health(now), "may_sync": user.can(Permission.SYNC_VIEW)}
     if user.role in (Role.REVIEWER, Role.ADMIN):
         deeds = desk.sensitive_deeds(user, now=now)
         words = ngettext("近 7 天有 %(n)s 次敏感操作", "近 7 天有 %(n)s 次敏感操作", len(deeds))

@@ -29,6 +29,7 @@ from crm.timeline.queries import timeline
 from crm.timeline.words import FAMILIES
 
 PANEL_ROWS = 20
+GLANCE_FACTS = 6
 NEWS_LOOKBACK = timedelta(hours=12)
 
 
@@ -91,8 +92,14 @@ def customer_news(request: HttpRequest) -> HttpResponse:
 @requires(Permission.CUSTOMER_VIEW, scope=Scope.CUSTOMER)
 @require_GET
 def customer_profile(request: HttpRequest, customer_id: int) -> HttpResponse:
-    """Who is this, and what happened."""
+    """Who is this, and what happened; a glance at it when opened beside a list."""
     customer = _customer_or_404(request, customer_id)
+    if is_htmx(request):
+        context = {
+            "profile": read_profile(customer, request.user),
+            "entries": timeline(request.user, customer.pk, params={}, size=GLANCE_FACTS),
+        }
+        return TemplateResponse(request, "crm/customers/_preview.html", context)
     return _profile(request, customer)
 
 

@@ -9,6 +9,7 @@ from django.utils import timezone
 from crm.agents.access import Role
 from crm.agents.actions import audit, issue_token
 from crm.moments.models import Moment, MomentTask
+from crm.sync.models import SyncObject, SyncRun
 from tests.factories import (
     make_agent,
     make_customer,
@@ -116,7 +117,9 @@ def test_every_counter_opens_exactly_its_people(client, own, agent):
     counters = {c.label: c for c in client.get(reverse(TODAY)).context["counters"]}
     assert (counters["新好友"].times, counters["新好友"].people) == (3, 3)
     assert (counters["客户消息"].times, counters["客户消息"].people) == (6, 3)
-    for counter in counters.values():
+    opened = [counter for counter in counters.values() if counter.href]
+    assert {c.label for c in opened} == {"新好友", "客户消息"}
+    for counter in opened:
         listed = client.get(counter.href).context["page"]
         assert listed.total == counter.people, counter.label
 
@@ -179,6 +182,21 @@ def test_an_administrator_sees_deeds_and_tokens_but_no_customers(client, agent):
     assert reverse("crm:customers:profile", args=[friend.pk]) not in text
 
 
+def test_the_state_of_the_sync_stands_in_one_line(client, db):
+    client.force_login(make_user(Role.OPERATOR))
+    text = page(client)
+    assert "同步迟了" in text
+    now = timezone.now()
+    for name in SyncObject.values:
+        run = {"state": SyncRun.State.DONE, "started_at": now, "touched_at": now}
+        SyncRun.objects.create(object=name, finished_at=now, **run)
+    text = page(client)
+    assert "同步正常" in text
+    assert reverse("crm:sync:health") in text
+    client.force_login(make_user(Role.AGENT))
+    assert reverse("crm:sync:health") not in page(client)
+
+
 def test_the_page_costs_a_constant_number_of_queries(
     client, own, agent, django_assert_max_num_queries
 ):
@@ -188,5 +206,5 @@ def test_the_page_costs_a_constant_number_of_queries(
         for kind in ("friend_added", "message_received", "friend_deleted_by_customer"):
             make_fact(friend, kind, now, agent_id=agent.pk)
     make_customer()
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(36):
         page(client)

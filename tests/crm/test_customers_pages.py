@@ -6,13 +6,11 @@ from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
-from django.core.cache import cache
 from django.urls import reverse
 from django.utils import timezone
 
 from crm.agents.access import Role
 from crm.agents.models import AuditEntry
-from crm.customers.disclosure import REVEALS_PER_HOUR
 from crm.shared.sheets import safe_cell
 from tests.factories import (
     at,
@@ -219,6 +217,16 @@ def test_a_number_opens_into_a_panel_of_people(client, operator, agent):
     assert "<html" not in response.content.decode()
 
 
+def test_beside_a_list_the_profile_is_a_glance(client, own, agent):
+    friend = make_friend(agent, name="李雷", phone="13812345678")
+    make_fact(friend, "friend_added", 0, agent_id=agent.pk)
+    response = client.get(profile(friend), headers={"HX-Request": "true"})
+    text = response.content.decode()
+    assert "与 王芳 成为好友" in text
+    assert "138****5678" in text
+    assert "<html" not in text
+
+
 def test_an_empty_list_says_whether_nothing_is_there_or_nothing_matches(client, operator, agent):
     assert "还没有客户" in asked(client).content.decode()
     make_friend(agent)
@@ -348,12 +356,12 @@ def test_an_operator_may_not_reveal_phones(client, operator, agent):
     assert reveal(client, make_friend(agent, phone="1"), reason="好奇").status_code == 403
 
 
-def test_an_hour_allows_only_so_many_phones(client, own, agent):
+def test_an_hour_allows_only_so_many_phones(client, own, agent, monkeypatch):
+    monkeypatch.setattr("crm.customers.disclosure.REVEALS_PER_HOUR", 2)
     friend = make_friend(agent, phone="13812345678")
-    cache.set(f"reveal:{own.pk}:{timezone.now():%Y%m%d%H}", REVEALS_PER_HOUR)
-    text = reveal(client, friend, reason="回电").content.decode()
-    assert "13812345678" not in text
-    assert "一小时内" in text
+    texts = [reveal(client, friend, reason="回电").content.decode() for _n in range(3)]
+    assert ["13812345678" in text for text in texts] == [True, True, False]
+    assert "一小时内" in texts[2]
 
 
 # ── files ─────────────────────────────────────────────────────
