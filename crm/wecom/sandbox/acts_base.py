@@ -128,6 +128,7 @@ class Actor:
         recent = self.now - self.dice.choice((0, 3, 6, 9)) * DAY
         row = self.db.execute(
             "select * from relations where lost_by = '' and half = ? and (? = '' or userid = ?)"
+            " and userid not in (select userid from leavers)"
             " and (? = '' or external_userid = ?) and (? or add_way = ?)"
             " order by createtime > ? desc, random() limit 1",
             (

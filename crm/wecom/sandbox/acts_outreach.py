@@ -1,11 +1,11 @@
 """Members confirm what the corp asks them to send, and send of their own accord."""
 
-from . import mass, moments, names
+from . import mass, moments, names, transfers
 from .acts_base import Actor
 
 
 class OutreachActs(Actor):
-    """Acts without any event: what members send can only be asked about."""
+    """Acts of members that have no event of their own and can only be asked about."""
 
     def publish_moment(self, *, moment_id: str = "", userid: str = "", text: str = "") -> dict:
         """Members confirm a corp moment now; without an id, one posts something of their own."""
@@ -52,6 +52,17 @@ class OutreachActs(Actor):
         mass.assign(self.db, msgid, [(userid, target) for target in targets])
         mass.send_now(self.sandbox, self.db, msgid, userid, 1.0)
         return {"msgid": msgid, "userid": userid, "people": len(targets)}
+
+    def member_leave(self, *, userid: str) -> dict:
+        """Somebody leaves the company. The app is not told: it has to ask for the unassigned."""
+        transfers.leave(self.sandbox, self.db, self._member_row(userid)["userid"])
+        return {"left": userid}
+
+    def refuse_transfer(self, *, external_userid: str) -> dict:
+        """A customer whose transfer waits says no; the event follows."""
+        done = transfers.refuse(self.sandbox, self.db, external_userid)
+        self._found(done or None, f"transfer of {external_userid}")
+        return {"refused": external_userid}
 
     def _customers_of(self, userid: str, external_userid: str) -> list[str]:
         found = self.db.execute(

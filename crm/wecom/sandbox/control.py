@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from .core import Sandbox
 
 Answer = dict | list
-NUMBERS = {"group_size", "receive_rule"}  # Settings that are a number, kept until the next reset.
+NUMBERS = {
+    "group_size",
+    "receive_rule",
+    "refusals",
+}  # Settings that are a number, kept until the next reset.
 CONTROLS: dict[tuple[str, str], Callable[["Sandbox", dict[str, Any]], Answer]] = {}
 
 
@@ -184,8 +188,9 @@ def step(sandbox: "Sandbox", given: dict) -> Answer:
 
 @control("POST", "settings")
 def settings(sandbox: "Sandbox", given: dict) -> Answer:
-    """`lost_relations_listed`, `native_welcome` of a member, `limits` per method, and NUMBERS."""
-    unknown = set(given) - {"lost_relations_listed", "native_welcome", "limits", *NUMBERS}
+    """`native_welcome` and `customer_limit` of members, `limits` of methods, and single values."""
+    named = {"lost_relations_listed", "native_welcome", "customer_limit", "limits"}
+    unknown = set(given) - named - NUMBERS
     if unknown:
         raise BadRequest(f"unknown settings: {', '.join(sorted(unknown))}")
     if "lost_relations_listed" in given:
@@ -198,6 +203,8 @@ def settings(sandbox: "Sandbox", given: dict) -> Answer:
             )
     if "limits" in given:
         sandbox.limits.clear(given["limits"])
+    if "customer_limit" in given:
+        sandbox.store.put("customer_limit", dict(given["customer_limit"]))
     for name in NUMBERS & given.keys():
         sandbox.store.put(name, float(given[name]))
     return {"lost_relations_listed": sandbox.store.get("lost_relations_listed")}

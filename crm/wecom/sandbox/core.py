@@ -9,7 +9,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import links, mass, moments, world
+from . import links, mass, moments, transfers, world
 from .api import Call, Raw, Upload
 from .callbacks_out import Postman
 from .clock import Clock
@@ -23,7 +23,12 @@ from .routes_auth import check_token
 from .store import Store
 from .wire import Refused, refusal, success
 
-SETTLERS = (moments.settle, mass.settle, links.settle)  # What time alone brings about.
+SETTLERS = (
+    moments.settle,
+    mass.settle,
+    links.settle,
+    transfers.settle,
+)  # What time alone brings about.
 ESCAPED_UNICODE = re.compile(rb"\\u(?!00[0-7])[0-9a-fA-F]{4}")
 
 

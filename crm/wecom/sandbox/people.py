@@ -6,10 +6,10 @@ from .api import Call
 from .wire import Refused
 
 
-def member(call: Call, userid: str) -> sqlite3.Row:
-    """A member whom the app may see, else 60111 or 60011."""
+def member(call: Call, userid: str, *, left: bool = False) -> sqlite3.Row:
+    """A member whom the app may see, else 60111 or 60011; `left` takes former ones, too."""
     row = call.db.execute("select * from members where userid = ?", (userid,)).fetchone()
-    if row is None:
+    if row is None or (row["status"] == 5 and not left):
         raise Refused(60111, userid)
     if not row["visible"]:
         raise Refused(60011, userid)

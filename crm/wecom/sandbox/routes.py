@@ -13,6 +13,7 @@ from . import (
     routes_moments,
     routes_statistics,
     routes_tags,
+    routes_transfers,
     routes_ways,
 )
 from .api import ROUTES, Route
@@ -30,6 +31,7 @@ MODULES = (
     routes_moments,
     routes_statistics,
     routes_tags,
+    routes_transfers,
     routes_ways,
 )
 

@@ -15,7 +15,7 @@ def groupchat_list(call: Call) -> dict:
     owners = strings(table(call.body, "owner_filter"), "userid_list", most=100)
     size = number(call.body, "limit", least=1, most=1000)
     for owner in owners:
-        member(call, owner)
+        member(call, owner, left=True)
     in_scope = call.db.execute("select count(*) from members where visible").fetchone()[0]
     if not owners and in_scope > WIDEST_SCOPE:
         raise Refused(81017)
@@ -23,7 +23,8 @@ def groupchat_list(call: Call) -> dict:
     found = call.db.execute(
         "select chat_id, status, create_time from chats where dismissed_at is null"
         " and (? = 0 or status = ?)"
-        " and (? or owner in (select value from json_each(?)))"
+        " and iif(?, owner not in (select userid from leavers),"
+        "  owner in (select value from json_each(?)))"
         " and (create_time, chat_id) > (?, ?) order by create_time, chat_id limit ?",
         (
             *(status, status),

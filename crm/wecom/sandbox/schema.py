@@ -41,9 +41,13 @@ create index if not exists relations_by_contact on relations (external_userid, u
 create index if not exists relations_by_time on relations (createtime);
 
 -- What list calls show. A customer's deletion is one-sided: the member keeps the relation.
-create view if not exists listed as
+-- Relations of members who left wait in another list.
+create table if not exists leavers (userid text primary key, at integer not null) without rowid;
+drop view if exists listed;
+create view listed as
   select * from relations where not half and (lost_by = '' or (lost_by = 'customer'
-    and (select value from meta where name = 'lost_relations_listed') = 'true'));
+    and (select value from meta where name = 'lost_relations_listed') = 'true'))
+    and userid not in (select userid from leavers);
 
 create table if not exists prospects (
   member_no text primary key, name text not null, unionid text not null,
@@ -173,4 +177,14 @@ create table if not exists mass_targets (
 create index if not exists mass_targets_received on mass_targets (target, sent_at);
 create table if not exists mass_reminders (msgid text not null, at real not null);
 create index if not exists mass_reminders_of on mass_reminders (msgid, at);
+
+create table if not exists transfers (
+  id integer primary key, handover text not null, takeover text not null,
+  external_userid text not null, resigned integer not null, started_at real not null,
+  due_at real not null, refuses integer not null, status integer not null, finished_at real);
+create index if not exists transfers_of on transfers (external_userid, status);
+create index if not exists transfers_between on transfers (handover, takeover);
+create table if not exists chat_transfers (
+  chat_id text not null, giver text not null, taker text not null, at real not null,
+  resigned integer not null);
 """
