@@ -1,9 +1,11 @@
 """The endpoints that are spoken here; importing a module of routes enters its own."""
 
 from . import (
+    routes_album,
     routes_auth,
     routes_contacts,
     routes_directory,
+    routes_group_statistics,
     routes_groups,
     routes_join_ways,
     routes_links,
@@ -11,17 +13,22 @@ from . import (
     routes_media,
     routes_messages,
     routes_moments,
+    routes_rules,
     routes_statistics,
+    routes_strategies,
     routes_tags,
+    routes_templates,
     routes_transfers,
     routes_ways,
 )
 from .api import ROUTES, Route
 
 MODULES = (
+    routes_album,
     routes_auth,
     routes_contacts,
     routes_directory,
+    routes_group_statistics,
     routes_groups,
     routes_join_ways,
     routes_links,
@@ -29,8 +36,11 @@ MODULES = (
     routes_media,
     routes_messages,
     routes_moments,
+    routes_rules,
     routes_statistics,
+    routes_strategies,
     routes_tags,
+    routes_templates,
     routes_transfers,
     routes_ways,
 )

@@ -6,6 +6,7 @@ from .api import Call, endpoint
 from .clock import DAY, day_start
 from .people import follower
 from .routes_directory import expand_departments, known_departments
+from .routes_group_statistics import is_late
 from .wire import Refused, integers, number, strings
 
 LONGEST = 30
@@ -34,6 +35,7 @@ def get_user_behavior_data(call: Call) -> dict:
     )
     by_day = {row["day"]: dict(row) for row in found}
     days = range(first, min(last, day_start(call.now) - DAY) + 1, DAY)
+    by_day = {day: row for day, row in by_day.items() if not is_late(call, day)}
     return {"behavior_data": [_day_json(day, by_day.get(day)) for day in days]}
 
 

@@ -27,12 +27,17 @@ class Thing:
 def put(call: Call, kind: str, prefix: str, body: dict[str, Any]) -> str:
     """Make one; says its id and enters it into the ledger."""
     thing_id = call.sandbox.new_id(prefix)
+    put_as(call, kind, thing_id, body)
+    return thing_id
+
+
+def put_as(call: Call, kind: str, thing_id: str, body: dict[str, Any]) -> None:
+    """The same under an id of the caller's choice."""
     call.db.execute(
         "insert into shelf values (?, ?, ?, ?, ?)",
         (kind, thing_id, call.app, int(call.now), json.dumps(body, ensure_ascii=False)),
     )
     call.effect(thing_id)
-    return thing_id
 
 
 def find(db: sqlite3.Connection, kind: str, thing_id: str) -> Thing | None:
