@@ -76,7 +76,10 @@ def run(options: dict[str, Any]) -> dict[str, Any]:
         "write_peak_mb": built["peak_mb"],
         "reached": ours["reached"],
     }
-    ratios = {"ours_over_bare_kernel": round(ours["wall_s"] / ours["bare_wall_s"], 2)}
+    ratios = {
+        "ours_over_bare_kernel": round(ours["wall_s"] / ours["bare_wall_s"], 2),
+        "ours_cpu_over_bare_kernel": round(ours["cpu_s"] / ours["bare_cpu_s"], 2),
+    }
     if rival:
         measured["equal"] = ours["cells"] == rival["cells"]
         measured["cells_compared"] = len(ours["cells"])

@@ -1,5 +1,6 @@
 """Columns keep exactly what facts say, on disk as in memory, and switch versions whole."""
 
+import random
 from datetime import timedelta
 
 import numpy as np
@@ -12,8 +13,10 @@ from analytics.events.refresh import WritersBusy, columns_root, is_refresh_due, 
 from analytics.events.snapshots import current, damaged_files
 from analytics.funnels.engine import answer, levels, people
 from analytics.funnels.parsing import parse_steps
-from analytics.funnels.question import Question
+from analytics.funnels.question import Question, Step
+from crm.timeline.actions import NewFact, append_facts
 from tests import factories
+from tests.analytics.oracle import judge
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -199,3 +202,61 @@ def test_levels_name_every_customer_with_events():
     refresh()
     half = customer_who(friend_added=0, group_joined=1)
     assert levels(QUESTION, LiveSource()) == {done.pk: 3, outside.pk: 0, half.pk: 2}
+
+
+LETTERS = {"A": "friend_added", "B": "group_joined", "C": "order_paid"}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_late_repeated_and_simultaneous_facts_give_what_the_definition_says(seed):
+    chance = random.Random(seed)
+    customers = [factories.make_customer() for _ in range(40)]
+    log = [
+        (chance.randrange(40), chance.randrange(12), chance.choice("ABC"), number)
+        for number in range(260)
+    ]
+    chance.shuffle(log)
+    arrived = [*log[:150], *log[100:], *chance.sample(log, 60)]
+    for start in range(0, len(arrived), 90):
+        append(arrived[start : start + 90], customers)
+        if chance.random() < 0.6:
+            refresh(everything=chance.random() < 0.3)
+    known = {number: happened for *happened, number in reversed(arrived)}
+    first_place = {fact[3]: place for place, fact in reversed(list(enumerate(arrived)))}
+    for order in ("ordered", "strict_increase", "any"):
+        for entry in ("any", "first"):
+            for steps in ("A B C", "A A B", "A B A C"):
+                window = chance.randrange(1, 9)
+                question = Question(
+                    tuple(Step(LETTERS[letter]) for letter in steps.split()), window, order, entry
+                )
+                found = levels(question, LiveSource())
+                for place, customer in enumerate(customers):
+                    own = sorted(
+                        (n for n, happened in known.items() if happened[0] == place),
+                        key=first_place.__getitem__,
+                    )
+                    verdict = judge(
+                        [(known[n][1], known[n][2]) for n in own],
+                        steps.split(),
+                        window=window,
+                        order=order,
+                        entry=entry,
+                    )
+                    assert found.get(customer.pk, 0) == verdict.level
+
+
+def append(happened, customers):
+    append_facts(
+        [
+            NewFact(
+                customers[place].pk,
+                LETTERS[letter],
+                factories.at(0) + timedelta(seconds=second),
+                source="shuffled",
+                source_key=str(number),
+            )
+            for place, second, letter, number in happened
+        ],
+        now=factories.at(1),
+    )

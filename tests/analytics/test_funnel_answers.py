@@ -9,12 +9,14 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import timezone
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from analytics.charts.rates import Rate
 from analytics.events.live import LiveSource
 from analytics.funnels.charts import funnel_chart
 from analytics.funnels.engine import answer, people
-from analytics.funnels.parsing import parse_as_of, parse_steps, parse_window, question_from
+from analytics.funnels.parsing import FIELDS, parse_as_of, parse_steps, parse_window, question_from
 from analytics.funnels.question import QuestionRefused
 from crm.agents.access import Role
 from crm.audiences.models import Audience, AudienceMember
@@ -363,3 +365,26 @@ def test_the_chart_is_a_figure_that_plotly_accepts():
     customer_who(friend_added=0, group_joined=1)
     figure = funnel_chart(ask().steps, lambda step, state: f"/people/?step={step}&state={state}")
     assert len(go.Figure(figure).data) == 3
+
+
+words = st.text(max_size=12)
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | words,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3),
+    max_leaves=6,
+)
+plausible = st.sampled_from(
+    ["a", "a,b[x=1]", "30d", "ordered", "any", "2026-11-01", "channel", ["a"], {"channel": "x"}]
+)
+
+
+@settings(max_examples=500, deadline=None, derandomize=True)
+@given(st.dictionaries(st.sampled_from(FIELDS), anything | plausible))
+def test_whatever_is_asked_is_a_question_or_a_clear_refusal(values):
+    try:
+        question = question_from(values)
+    except QuestionRefused as refusal:
+        assert refusal.field
+        assert str(refusal)
+    else:
+        assert question_from(question.as_json()) == question
