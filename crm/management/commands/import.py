@@ -1,6 +1,8 @@
 """``manage.py import orders FILE``: take a file in from the command line."""
 
 import json
+import resource
+import time
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -52,10 +54,13 @@ class Command(BaseCommand):
         def work(_job: Job, progress: Progress) -> Ending:
             return self._work(path, options, summary, progress)
 
+        begun = time.perf_counter()
         with translation.override(options["language"]):
             run_job(job.pk, work, now=timezone.now())
         job.refresh_from_db()
         summary |= {"state": job.state, "error": job.message} | job.result
+        summary["seconds"] = round(time.perf_counter() - begun, 2)
+        summary["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
         self._tell(summary, as_json=options["json"])
         if job.state != Job.State.DONE or summary.get("problems"):
             raise SystemExit(1)
