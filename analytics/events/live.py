@@ -17,7 +17,7 @@ from analytics.events import facts
 from analytics.events.columns import Columns, Events, from_arrays
 from analytics.events.folding import Part
 from analytics.events.properties import meets
-from analytics.events.refresh import sound_snapshot
+from analytics.events.refresh import usable_snapshot
 from analytics.events.snapshots import Snapshot
 from analytics.events.source import ConditionLike, Value
 from crm.agents.models import Agent, Department, User
@@ -66,7 +66,7 @@ class LiveSource:
 
     @cached_property
     def snapshot(self) -> Snapshot | None:
-        return sound_snapshot()
+        return usable_snapshot()
 
     @cached_property
     def _newer(self) -> facts.Block | None:

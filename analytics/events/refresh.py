@@ -24,6 +24,8 @@ from crm.timeline.models import Fact
 
 STALE_AFTER = timedelta(hours=6)
 TAIL_SHARE, TAIL_AT_LEAST = 0.02, 5_000
+# More waiting facts than this take longer to merge into one answer than to write down for all.
+TAIL_AT_MOST = 1_000_000
 # Above this share of changed buckets one sorted read of everything is cheaper than many.
 REWRITE_ALL_ABOVE = 0.25
 _LOCK = 4_201_377
@@ -48,6 +50,17 @@ def sound_snapshot() -> Snapshot | None:
     if snapshot is None or snapshot.manifest["database"] != _database():
         return None
     return snapshot if snapshot.upto <= _newest_id() else None
+
+
+def usable_snapshot() -> Snapshot | None:
+    """The snapshot to ask, made anew where too many facts wait to be merged with every question."""
+    snapshot = sound_snapshot()
+    if _newest_id() - (snapshot.upto if snapshot else 0) <= TAIL_AT_MOST:
+        return snapshot
+    try:
+        return refresh(wait_seconds=2) or snapshot
+    except WritersBusy:
+        return snapshot
 
 
 def is_refresh_due(*, now: datetime) -> bool:

@@ -11,6 +11,7 @@ from analytics.events import snapshots
 from analytics.events.live import LiveSource
 from analytics.events.refresh import WritersBusy, columns_root, is_refresh_due, refresh
 from analytics.events.snapshots import current, damaged_files
+from analytics.events.tasks import refresh_columns
 from analytics.funnels.engine import answer, levels, people
 from analytics.funnels.parsing import parse_steps
 from analytics.funnels.question import Question, Step
@@ -147,6 +148,31 @@ def other_connection():
     other = connection.copy()
     yield other
     other.close()
+
+
+def test_too_many_waiting_facts_are_written_down_first(monkeypatch):
+    monkeypatch.setattr("analytics.events.refresh.TAIL_AT_MOST", 2)
+    customer_who(friend_added=0, group_joined=1, order_paid=2)
+    source = LiveSource()
+    assert [step.reached for step in answer(QUESTION, source).steps] == [1, 1, 1]
+    assert source.snapshot.events == 3
+
+
+def test_files_of_another_database_are_not_used(monkeypatch):
+    customer_who(friend_added=0)
+    refresh()
+    with monkeypatch.context() as patched:
+        patched.setattr("analytics.events.refresh._database", lambda: "another")
+        assert LiveSource().snapshot is None
+    assert LiveSource().snapshot is not None
+
+
+def test_the_sweep_refreshes_when_due_and_may_be_repeated():
+    customer_who(friend_added=0)
+    refresh_columns()
+    version = current(columns_root()).version
+    refresh_columns()
+    assert current(columns_root()).version == version
 
 
 def test_facts_that_are_still_being_written_are_waited_for(other_connection):
