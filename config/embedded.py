@@ -108,7 +108,7 @@ def wipe(state: Path, *, wait: float = 10) -> None:
             raise EmbeddedFailed(f"Some process still uses the servers of {state}.")
         if account() is not None:
             shutil.rmtree(data_folder(state))
-        shutil.rmtree(socket_folder(state))
+        shutil.rmtree(socket_folder(state), ignore_errors=True)
         for entry in state.iterdir():
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
@@ -149,22 +149,21 @@ def socket_folder(state: Path) -> Path:
     with suppress(FileNotFoundError):
         noted = Path(note.read_text())
         if noted.name == name:  # Written by whoever came first; TMPDIR may differ between us.
-            return _private(noted)
+            return noted
     folder = Path(tempfile.gettempdir(), name)
     if len(str(folder)) > SOCKET_PATH_LIMIT:
         folder = Path("/", "tmp", name)
     note.unlink(missing_ok=True)
     _write_once(note, str(folder))
-    return _private(Path(note.read_text()))
+    return Path(note.read_text())
 
 
-def _private(folder: Path) -> Path:
+def _make_private(folder: Path) -> None:
     # Root's PostgreSQL runs as nobody, who must be able to pass to his own folder inside.
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
         raise EmbeddedFailed(f"{folder} belongs to somebody else; remove it and start again.")
     folder.chmod(0o700 if account() is None else 0o711)
-    return folder
 
 
 def _digest(state: Path) -> str:
@@ -249,17 +248,17 @@ class Keeper:
         self.state, self.throwaway = state, throwaway
         self.asked_to_stop = self.in_a_hurry = False
         self.users, self.ready = Lock(state / "users.lock"), Lock(state / "ready.lock")
-        sockets, logs = socket_folder(state), state / "logs"
+        self.sockets, logs = socket_folder(state), state / "logs"
         self.scratch = "-throwaway" if throwaway else ""
         self.postgres = Postgres(
             data_folder(state) / f"postgres{self.scratch}",
-            sockets / "pg",
+            self.sockets / "pg",
             logs / "postgres.log",
             durable=not throwaway,
         )
         self.valkey = Valkey(
             state / f"valkey{self.scratch}",
-            sockets / "valkey.sock",
+            self.sockets / "valkey.sock",
             logs / "valkey.log",
             durable=not throwaway,
         )
@@ -272,7 +271,7 @@ class Keeper:
             self.start()
             self.ready.take(wait=5)
             self.watch()
-        except ServerFailed as failure:
+        except (ServerFailed, EmbeddedFailed) as failure:
             print(failure, flush=True)
             return 1
         finally:
@@ -280,10 +279,13 @@ class Keeper:
             self.valkey.stop()
             self.postgres.stop()
             self.forget_throwaway()
+            if self.users.is_in_place():  # Else the folder was made anew, and so were its sockets.
+                shutil.rmtree(self.sockets, ignore_errors=True)
         return 0
 
     def start(self) -> None:
         self.forget_throwaway()
+        _make_private(self.sockets)
         servers = (self.postgres, self.valkey)
         for server in servers:
             server.start()

@@ -42,6 +42,10 @@ class Lock:
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, str(os.getpid()).encode(), 0)
 
+    def is_in_place(self) -> bool:
+        """Whether the file that we lock is still the one that others would find."""
+        return self.path.exists() and os.path.samestat(os.stat(self.path), os.fstat(self._file))
+
     def release(self) -> None:
         fcntl.flock(self._file, fcntl.LOCK_UN)
 

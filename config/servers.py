@@ -139,6 +139,7 @@ class Valkey:
 
     def start(self) -> None:
         end_leftovers(str(self.socket), f"unixsocket:{self.socket}")
+        self.socket.unlink(missing_ok=True)
         self.data.mkdir(mode=0o700, exist_ok=True)
         settings = {
             "port": "0",
