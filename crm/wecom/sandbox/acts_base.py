@@ -152,7 +152,7 @@ class Actor:
 
     def _tag(self, tag_id: str) -> sqlite3.Row:
         row = self.db.execute(
-            "select * from tags where not deleted and (? = '' or tag_id = ?)"
+            "select * from tags where not deleted and tag_id glob 'et*' and (? = '' or tag_id = ?)"
             " order by random() limit 1",
             (tag_id, tag_id),
         ).fetchone()

@@ -83,7 +83,8 @@ class TagActs(Actor):
 
     def tag_create(self, *, group_id: str = "", name: str = "") -> dict:
         group = self.db.execute(
-            "select group_id from tag_groups where not deleted and (? = '' or group_id = ?)"
+            "select group_id from tag_groups where not deleted and group_id glob 'et*'"
+            " and (? = '' or group_id = ?)"
             " order by random() limit 1",
             (group_id, group_id),
         ).fetchone()

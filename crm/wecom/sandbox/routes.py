@@ -14,11 +14,14 @@ from . import (
     routes_messages,
     routes_moments,
     routes_rules,
+    routes_served,
     routes_statistics,
     routes_strategies,
+    routes_strategy_tags,
     routes_tags,
     routes_templates,
     routes_transfers,
+    routes_uploads,
     routes_ways,
 )
 from .api import ROUTES, Route
@@ -37,11 +40,14 @@ MODULES = (
     routes_messages,
     routes_moments,
     routes_rules,
+    routes_served,
     routes_statistics,
     routes_strategies,
+    routes_strategy_tags,
     routes_tags,
     routes_templates,
     routes_transfers,
+    routes_uploads,
     routes_ways,
 )
 

@@ -5,10 +5,11 @@ import sqlite3
 
 from .api import Call, endpoint
 from .people import contact, follower, relation
+from .routes_tags import STRATEGY
 from .wire import Refused, limit, strings, text
 
 PAGE_OF_FOLLOWERS = 500
-CORP_TAG = 1
+CORP_TAG, STRATEGY_TAG = 1, 3
 
 
 @endpoint("GET", "externalcontact/get_follow_user_list")
@@ -165,7 +166,10 @@ def _tags(db: sqlite3.Connection, userid: str, external_userid: str) -> list[dic
         " order by g.ord desc, t.ord desc",
         (userid, external_userid),
     )
-    return [dict(row) | {"type": CORP_TAG} for row in found]
+    return [
+        dict(row) | {"type": STRATEGY_TAG if row["tag_id"].startswith(STRATEGY) else CORP_TAG}
+        for row in found
+    ]
 
 
 def _contacts(db: sqlite3.Connection, ids: list[str]) -> dict[str, sqlite3.Row]:

@@ -88,3 +88,16 @@ def groupchat_get(call: Call) -> dict:
             "member_version": chat["version"],
         }
     }
+
+
+@endpoint("POST", "externalcontact/opengid_to_chatid")
+def opengid_to_chatid(call: Call) -> dict:
+    """Here a group's opengid is its chat_id with `og` in place of `wr`."""
+    opengid = text(call.body, "opengid")
+    row = call.db.execute(
+        "select chat_id from chats where chat_id = ? and dismissed_at is null",
+        ("wr" + opengid.removeprefix("og"),),
+    ).fetchone()
+    if row is None or not opengid.startswith("og"):
+        raise Refused(90511, opengid)
+    return {"chat_id": row["chat_id"]}

@@ -14,6 +14,7 @@ MESSAGE_TYPES = [
     *("miniprogram_notice", "template_card"),
 ]
 WELCOME_SECONDS = 20
+RECALL_SECONDS = 24 * HOUR
 WELCOME_MEDIA = ("image", "video", "file")
 PER_MINUTE, PER_HOUR = 30, 1000
 
@@ -103,6 +104,21 @@ def _deliver(call: Call, message_id: str, userid: str, kind: str, record: str) -
         moments.remind(call.sandbox, call.db, userid)
         mass.remind(call.sandbox, call.db, userid)
     return outcome
+
+
+@endpoint("POST", "message/recall")
+def message_recall(call: Call) -> dict:
+    """Within a day; what was never delivered stays as it is."""
+    msgid = text(call.body, "msgid", missing=41046)
+    recalled = call.db.execute(
+        "update app_messages set outcome = 'recalled' where msgid = ? and at > ?"
+        " and outcome = 'delivered'",
+        (msgid, call.now - RECALL_SECONDS),
+    )
+    if not recalled.rowcount:
+        raise Refused(41047, msgid)
+    call.effect(msgid)
+    return {}
 
 
 @endpoint("POST", "externalcontact/send_welcome_msg")

@@ -218,10 +218,12 @@ def _senders(call: Call) -> tuple[list[str] | None, dict]:
 
 
 def _tags(call: Call) -> tuple[list[str], list[str]]:
+    """Corp tags only: those of strategies do not narrow a moment."""
     given = table(table(call.body, "visible_range"), "external_contact_list")
     tags = strings(given, "tag_list", most=10_000)
     found = call.db.execute(
-        "select tag_id from tags where not deleted and tag_id in (select value from json_each(?))",
+        "select tag_id from tags where not deleted and tag_id glob 'et*'"
+        " and tag_id in (select value from json_each(?))",
         (json.dumps(tags),),
     )
     known = {row["tag_id"] for row in found}

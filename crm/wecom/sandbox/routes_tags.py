@@ -1,4 +1,7 @@
-"""Corp tags, and tags on relations (reference, section 3)."""
+"""Corp tags, and tags on relations (reference, section 3).
+
+Strategy tags (`routes_strategy_tags`) are handled alike; they differ in their ids.
+"""
 
 import json
 import sqlite3
@@ -10,17 +13,38 @@ from .wire import Refused, number, strings, tables, text
 MOST_TAGS = 10_000
 MOST_ON_CUSTOMER = 3000
 NAME = 30
+CORP, STRATEGY = "et", "st"  # How the ids of a kind begin.
 
 
 @endpoint("POST", "externalcontact/get_corp_tag_list")
 def get_corp_tag_list(call: Call) -> dict:
     """Everything; by `tag_id` or `group_id` also what was deleted."""
+    return list_tags(call, CORP)
+
+
+@endpoint("POST", "externalcontact/add_corp_tag")
+def add_corp_tag(call: Call) -> dict:
+    return add_tags(call, CORP)
+
+
+@endpoint("POST", "externalcontact/edit_corp_tag")
+def edit_corp_tag(call: Call) -> dict:
+    return edit_tag(call, CORP)
+
+
+@endpoint("POST", "externalcontact/del_corp_tag")
+def del_corp_tag(call: Call) -> dict:
+    return drop_tags(call, CORP)
+
+
+def list_tags(call: Call, kind: str, strategy_id: int = 0) -> dict:
+    """Groups of a kind with their tags; of one strategy only, if it is named."""
     tag_ids = strings(call.body, "tag_id", most=MOST_TAGS)
     group_ids = strings(call.body, "group_id", most=MOST_TAGS)
     if group_ids:
         tag_ids = []
     groups = []
-    for group in call.db.execute("select * from tag_groups order by ord desc, group_id").fetchall():
+    for group in _groups(call.db, kind, strategy_id):
         if group_ids and group["group_id"] not in group_ids:
             continue
         tags = call.db.execute(
@@ -35,10 +59,10 @@ def get_corp_tag_list(call: Call) -> dict:
     return {"tag_group": groups}
 
 
-@endpoint("POST", "externalcontact/add_corp_tag")
-def add_corp_tag(call: Call) -> dict:
+def add_tags(call: Call, kind: str, strategy_id: int = 0) -> dict:
+    """New tags in a group that may be new as well."""
     wanted = _wanted_tags(call.body)
-    group = _group_to_fill(call)
+    group = _group_to_fill(call, kind, strategy_id)
     taken = call.db.execute(
         "select name from tags where group_id = ? and not deleted", (group["group_id"],)
     )
@@ -47,7 +71,7 @@ def add_corp_tag(call: Call) -> dict:
     have = call.db.execute("select count(*) from tags where not deleted").fetchone()[0]
     if have + len(wanted) > MOST_TAGS:
         raise Refused(40126)
-    made = [new_tag(call, group["group_id"], name, order) for name, order in wanted.items()]
+    made = [_new_tag(call, kind, group["group_id"], *tag) for tag in wanted.items()]
     call.effect(made[0])
     tags = call.db.execute(
         "select * from tags where tag_id in (select value from json_each(?)) order by ord desc",
@@ -56,8 +80,8 @@ def add_corp_tag(call: Call) -> dict:
     return {"tag_group": _group_json(group, tags)}
 
 
-@endpoint("POST", "externalcontact/edit_corp_tag")
-def edit_corp_tag(call: Call) -> dict:
+def edit_tag(call: Call, kind: str) -> dict:
+    """Rename or reorder a tag or a group of this kind."""
     key = text(call.body, "id", missing=40068)
     name = text(call.body, "name", missing=None, chars=NAME, too_long=40072)
     order = number(call.body, "order", default=-1, least=-1)
@@ -65,7 +89,7 @@ def edit_corp_tag(call: Call) -> dict:
     group = call.db.execute(
         "select * from tag_groups where group_id = ? and not deleted", (key,)
     ).fetchone()
-    if tag is None and group is None:
+    if (tag is None and group is None) or not key.startswith(kind):
         raise Refused(40068, key)
     _own(call, tag or group)
     if tag:
@@ -86,17 +110,17 @@ def edit_corp_tag(call: Call) -> dict:
     return {}
 
 
-@endpoint("POST", "externalcontact/del_corp_tag")
-def del_corp_tag(call: Call) -> dict:
+def drop_tags(call: Call, kind: str) -> dict:
+    """Delete tags, or groups with all that is in them."""
     tag_ids = strings(call.body, "tag_id", most=MOST_TAGS)
     group_ids = strings(call.body, "group_id", most=MOST_TAGS)
     if not tag_ids and not group_ids:
         raise Refused(40068)
     doomed = call.db.execute(
-        "select tag_id, app from tags where not deleted and"
+        "select tag_id, app from tags where not deleted and tag_id glob ? || '*' and"
         " (tag_id in (select value from json_each(?))"
         "  or group_id in (select value from json_each(?)))",
-        (json.dumps(tag_ids), json.dumps(group_ids)),
+        (kind, json.dumps(tag_ids), json.dumps(group_ids)),
     ).fetchall()
     if not doomed:
         raise Refused(40068)
@@ -158,13 +182,22 @@ def delete_tags(db: sqlite3.Connection, tag_ids: list[str]) -> None:
     )
 
 
-def new_tag(call: Call, group_id: str, name: str, order: int) -> str:
-    tag_id = call.sandbox.new_id("et")
+def _new_tag(call: Call, kind: str, group_id: str, name: str, order: int) -> str:
+    tag_id = call.sandbox.new_id(kind)
     call.db.execute(
         "insert into tags (tag_id, group_id, name, create_time, ord, app) values (?,?,?,?,?,?)",
         (tag_id, group_id, name, int(call.now), order, call.app),
     )
     return tag_id
+
+
+def _groups(db: sqlite3.Connection, kind: str, strategy_id: int) -> list[sqlite3.Row]:
+    return db.execute(
+        "select g.*, s.strategy_id from tag_groups g left join strategy_groups s using (group_id)"
+        " where g.group_id glob ? || '*' and (? = 0 or s.strategy_id = ?)"
+        " order by g.ord desc, g.group_id",
+        (kind, strategy_id, strategy_id),
+    ).fetchall()
 
 
 def _wanted_tags(body: dict) -> dict[str, int]:
@@ -179,22 +212,27 @@ def _wanted_tags(body: dict) -> dict[str, int]:
     return wanted
 
 
-def _group_to_fill(call: Call) -> sqlite3.Row:
+def _group_to_fill(call: Call, kind: str, strategy_id: int) -> sqlite3.Row:
     """The group named by id, an existing one of that name, or a new one."""
     group_id = text(call.body, "group_id", missing=None)
-    find = "select * from tag_groups where not deleted and (group_id = ? or name = ?)"
     name = "" if group_id else text(call.body, "group_name", chars=NAME, too_long=40072)
-    group = call.db.execute(find, (group_id, name)).fetchone()
+
+    def found() -> sqlite3.Row | None:
+        living = [g for g in _groups(call.db, kind, strategy_id) if not g["deleted"]]
+        return next((g for g in living if group_id == g["group_id"] or name == g["name"]), None)
+
+    group = found()
     if group is None and group_id:
         raise Refused(40068, group_id)
     if group is None:
-        order = number(call.body, "order", default=0)
-        group_id = call.sandbox.new_id("et")
+        group_id = call.sandbox.new_id(kind)
         call.db.execute(
             "insert into tag_groups (group_id, name, create_time, ord, app) values (?,?,?,?,?)",
-            (group_id, name, int(call.now), order, call.app),
+            (group_id, name, int(call.now), number(call.body, "order", default=0), call.app),
         )
-        group = call.db.execute(find, (group_id, name)).fetchone()
+        if strategy_id:
+            call.db.execute("insert into strategy_groups values (?, ?)", (group_id, strategy_id))
+        group = found()
     return group
 
 
@@ -224,6 +262,7 @@ def _group_json(group: sqlite3.Row, tags: list[sqlite3.Row], *, with_deleted: bo
         "group_name": group["name"],
         "create_time": group["create_time"],
         "order": group["ord"],
+        **({"strategy_id": group["strategy_id"]} if group["strategy_id"] else {}),
         **deleted(group),
         "tag": [
             {

@@ -187,4 +187,12 @@ create index if not exists transfers_between on transfers (handover, takeover);
 create table if not exists chat_transfers (
   chat_id text not null, giver text not null, taker text not null, at real not null,
   resigned integer not null);
+
+create table if not exists strategy_groups (
+  group_id text primary key, strategy_id integer not null) without rowid;
+
+create table if not exists upload_jobs (
+  jobid text primary key, at real not null, status integer not null, kind text not null,
+  filename text not null, url text not null, md5 text not null, errcode integer not null default 0,
+  media_id text not null default '', done_at real);
 """

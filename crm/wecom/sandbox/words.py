@@ -43,6 +43,7 @@ PAIRS = {
     "unsent": ("无接收方", "No receiver"),
     "sending": ("发送中", "Sending"),
     "duplicate": ("重复，未送达", "Duplicate, not shown"),
+    "recalled": ("已撤回", "Recalled"),
     "dropped": ("超频，已丢弃", "Too many, dropped"),
     "no_url": ("未设置接收地址", "no receiver set"),
     "verified": ("地址已验证", "address verified"),
