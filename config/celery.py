@@ -42,6 +42,7 @@ BEAT_SCHEDULE: dict[str, dict] = {
     "api-tidy": every(3600, "crm.api.tasks.forget_answers"),
     # crm: out (outbox, moments)
     "outbox-dispatch": every(3, "crm.outbox.tasks.dispatch_due"),
+    "outbox-keep-house": every(24 * 3600, "crm.outbox.tasks.keep_house"),
     "moments-follow": every(5, "crm.moments.tasks.follow_due"),
     "moments-remind": every(60, "crm.moments.tasks.remind_laggards"),
     "moments-keep-house": every(24 * 3600, "crm.moments.tasks.keep_house"),

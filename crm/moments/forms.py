@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.core.validators import URLValidator
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from crm.agents.models import Agent, Department, User
@@ -62,7 +63,7 @@ class AudienceForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
     )
     senders = forms.ModelMultipleChoiceField(
-        Agent.unsafe_all.none(),
+        None,
         label=_("发表员工"),
         required=False,
         widget=forms.CheckboxSelectMultiple,
@@ -166,12 +167,13 @@ class MomentForm(AudienceForm):
 
     def _known_images(self) -> dict[str, MomentImage]:
         """Pictures of the moment, and of this form as it was sent: ``keep``, ``keep_cover``."""
-        own = MomentImage.unsafe_all.filter(moment=None, uploaded_by=self.user)
-        tied = MomentImage.unsafe_all.filter(moment=self.moment) if self.moment else own.none()
+        seen = MomentImage.objects.for_user(self.user)
+        tied = Q(moment=self.moment) if self.moment else Q(pk=None)
         if not self.is_bound:
-            return {str(image.pk): image for image in tied}
+            return {str(image.pk): image for image in seen.filter(tied)}
         asked = {*self.data.getlist("keep"), self.data.get("keep_cover", "")}
-        return {str(i.pk): i for i in (tied | own).distinct() if str(i.pk) in asked}
+        usable = seen.filter(tied | Q(moment=None, uploaded_by=self.user)).distinct()
+        return {str(image.pk): image for image in usable if str(image.pk) in asked}
 
     @property
     def pictures(self) -> list[MomentImage]:

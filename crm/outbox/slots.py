@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from django.db import connection
 
-from crm.outbox.models import OutboxItem, PlatformQuota
+from crm.outbox.models import OutboxItem, PlatformQuota, QuotaSlot
 from crm.shared.times import day_end, local_day
 
 _TAKE = """
@@ -138,3 +138,9 @@ def _rows(statement: str, values: dict) -> set[str]:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         return {subject for (subject,) in cursor.fetchall()}
+
+
+def forget_free(*, now: datetime) -> int:
+    """Delete units that have been free for a day; nothing counts them any more."""
+    gone, _per_model = QuotaSlot.objects.filter(free_at__lt=now - timedelta(days=1)).delete()
+    return gone

@@ -2,9 +2,10 @@
 
 import structlog
 from celery import shared_task
+from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from crm.outbox import dispatcher
+from crm.outbox import dispatcher, slots
 
 log = structlog.get_logger(__name__)
 
@@ -13,6 +14,12 @@ log = structlog.get_logger(__name__)
 def dispatch_due() -> int:
     """Work off what is due; any number of workers may run this at once."""
     return dispatcher.dispatch(limit=50)
+
+
+@shared_task
+def keep_house() -> int:
+    """Once a day: forget slots of quotas that are long free."""
+    return slots.forget_free(now=timezone.now())
 
 
 def ring() -> None:

@@ -21,7 +21,7 @@ from crm.outbox.actions import (
 from crm.outbox.dispatcher import LEASE, claim, dispatch, work
 from crm.outbox.models import OutboxItem, PlatformQuota, QuietHours, QuotaSlot, TouchDecision
 from crm.outbox.registry import Absent, Demand, Done, Found, Handler, NotYet, Refusal
-from crm.outbox.slots import reserve
+from crm.outbox.slots import forget_free, reserve
 from crm.wecom import NotReachable, OutcomeUnknown, Refused, RetryLater
 from tests.factories import make_channel, make_user
 from tests.waiting import eventually
@@ -608,3 +608,11 @@ def test_twin_without_the_unique_slot_the_last_unit_goes_out_twice():
         QuotaSlot.objects.all().delete()
         with connection.cursor() as cursor:
             cursor.execute(restore)
+
+
+@pytest.mark.django_db
+def test_slots_that_are_long_free_are_forgotten(outside, clock):
+    quota = a_quota(2)
+    reserve(quota, ["corp"], item=queued(), now=NOW)
+    assert forget_free(now=NOW + timedelta(hours=1)) == 0
+    assert forget_free(now=NOW + timedelta(days=2)) == 1
