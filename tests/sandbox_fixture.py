@@ -32,6 +32,7 @@ class SandboxProcess:
 
     corp_id = "wwsandbox"
     secret = "sandbox-secret"
+    archive_secret = "sandbox-archive-secret"
     agent_id = 1000002
     token = "sandboxtoken"
     aes_key = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C"
@@ -120,6 +121,11 @@ class SandboxProcess:
 
     def access_token(self) -> str:
         return self.get("gettoken", corpid=self.corp_id, corpsecret=self.secret)["access_token"]
+
+    def archive_token(self) -> str:
+        """For `msgaudit/*`, which the other secrets do not open."""
+        answer = self.get("gettoken", corpid=self.corp_id, corpsecret=self.archive_secret)
+        return answer["access_token"]
 
     def get(self, path: str, **query: Any) -> dict:
         with urlopen(f"{self.url}/cgi-bin/{path}?{urlencode(query)}", timeout=30) as answer:

@@ -7,9 +7,9 @@ made over the API are silent.
 
 from typing import TYPE_CHECKING
 
+from .acts_archive import ArchiveActs
 from .acts_base import CannotAct
 from .acts_groups import TagActs
-from .acts_links import LinkActs
 from .acts_outreach import OutreachActs
 from .dice import Dice
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from .core import Sandbox
 
 
-class Acts(LinkActs, OutreachActs, TagActs):
+class Acts(ArchiveActs, OutreachActs, TagActs):
     """Every act there is."""
 
 
-KINDS = sorted(name for name in dir(Acts) if not name.startswith("_"))
+KINDS = sorted(name for name in dir(Acts) if name[0].islower())
 
 
 def perform(sandbox: "Sandbox", kind: str, dice: Dice, **given) -> dict:

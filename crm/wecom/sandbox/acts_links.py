@@ -16,6 +16,8 @@ TOLD_MESSAGES = (3, 5, 10)
 class LinkActs(ChannelActs):
     """Acts that tell `customer_acquisition`."""
 
+    CHATTY = ADD_WAY  # Whose chats the platform tells of.
+
     def click_link(
         self,
         *,
@@ -59,7 +61,7 @@ class LinkActs(ChannelActs):
         There are events for those who came through a link: of the first message, and of the
         third, fifth and tenth. Relations older than this world's links tell each day's first.
         """
-        pair = self._pair(userid, external_userid, add_way=ADD_WAY)
+        pair = self._pair(userid, external_userid, add_way=self.CHATTY)
         key = (pair["userid"], pair["external_userid"])
         self._wrote(pair)
         came = links.customer(self.db, *key)

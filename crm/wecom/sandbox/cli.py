@@ -26,6 +26,7 @@ def parser() -> argparse.ArgumentParser:
     add("--callback-url", default="", help="where encrypted events go")
     add("--corp-id", default="wwsandbox")
     add("--secret", action="append", help="of one app; may be given again for further apps")
+    add("--archive-secret", default="sandbox-archive-secret", help="of the chat archive")
     add("--agent-id", type=int, default=1000002)
     add("--token", default="sandboxtoken", help="of the callback configuration")
     add("--aes-key", default=None, help="EncodingAESKey, 43 characters")
@@ -56,6 +57,7 @@ def config_from(arguments: list[str]) -> Config:
         callback_url=given.callback_url,
         corp_id=given.corp_id,
         secrets=tuple(given.secret or ["sandbox-secret"]),
+        archive_secret=given.archive_secret,
         agent_id=given.agent_id,
         token=given.token,
         aes_key=aes_key,

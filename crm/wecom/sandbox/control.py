@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Answer = dict | list
 # Settings that are a number, kept until the next reset.
-NUMBERS = {"group_size", "receive_rule", "refusals", "statistics_hour"}
+NUMBERS = {"archive_bytes", "group_size", "receive_rule", "refusals", "statistics_hour"}
 CONTROLS: dict[tuple[str, str], Callable[["Sandbox", dict[str, Any]], Answer]] = {}
 
 

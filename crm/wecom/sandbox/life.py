@@ -24,9 +24,9 @@ ACTS = Weighted(
         "add", "add_half", "chat", "group_join", "group_leave", "delete_by_customer",
         "delete_by_agent", "edit", "publish_moment", "group_create", "group_rename",
         "group_notice", "group_dismiss", "tag_create", "tag_update",
-        "scan", "join", "click_link", "personal_mass",
+        "scan", "join", "click_link", "personal_mass", "agree",
     ],
-    [34, 2, 30, 14, 5, 6, 1.2, 7, 2, 0.4, 0.5, 0.3, 0.1, 0.15, 0.1, 6, 4, 6, 0.5],
+    [34, 2, 30, 14, 5, 6, 1.2, 7, 2, 0.4, 0.5, 0.3, 0.1, 0.15, 0.1, 6, 4, 6, 0.5, 8],
 )  # fmt: skip
 
 

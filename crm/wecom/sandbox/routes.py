@@ -2,6 +2,7 @@
 
 from . import (
     routes_album,
+    routes_archive,
     routes_auth,
     routes_contacts,
     routes_directory,
@@ -28,6 +29,7 @@ from .api import ROUTES, Route
 
 MODULES = (
     routes_album,
+    routes_archive,
     routes_auth,
     routes_contacts,
     routes_directory,

@@ -18,9 +18,11 @@ def get_token(call: Call) -> dict:
         raise Refused(41004)
     if corpid != call.sandbox.config.corp_id:
         raise Refused(40013)
-    if secret not in call.sandbox.config.secrets:
+    config = call.sandbox.config
+    known = (*config.secrets, config.archive_secret)
+    if secret not in known:
         raise Refused(40001)
-    app = call.sandbox.config.secrets.index(secret) + 1
+    app = known.index(secret) + 1
     token = f"sbx-{app}-{secrets.token_urlsafe(48)}"
     call.db.execute("delete from tokens where expires_at < ?", (call.now - 86_400,))
     call.db.execute(

@@ -195,4 +195,16 @@ create table if not exists upload_jobs (
   jobid text primary key, at real not null, status integer not null, kind text not null,
   filename text not null, url text not null, md5 text not null, errcode integer not null default 0,
   media_id text not null default '', done_at real);
+
+create table if not exists archive_keys (
+  version integer primary key, public_pem text not null, private_pem text not null,
+  at real not null);
+create table if not exists archive (
+  seq integer primary key, msgid text not null, at real not null, version integer not null,
+  random_key text not null, chat_msg text not null, plain text not null);
+create table if not exists archive_files (
+  sdkfileid text primary key, size integer not null, at real not null) without rowid;
+create table if not exists consents (
+  room text not null, userid text not null, external_userid text not null, status text not null,
+  at integer not null, primary key (room, userid, external_userid)) without rowid;
 """

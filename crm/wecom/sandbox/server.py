@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from urllib.parse import parse_qsl, urlsplit
 
-from . import control, page
+from . import control, control_archive, page
 from .api import Raw, Upload
 from .core import Sandbox
 from .faults import Fault
@@ -17,6 +17,7 @@ from .wire import refusal
 LARGEST = 25 * 1024 * 1024
 API = "/cgi-bin/"
 CONTROL = "/_sandbox/"
+ARCHIVE = control_archive.FAULTY
 
 
 class Server(ThreadingHTTPServer):
@@ -152,8 +153,23 @@ class Handler(BaseHTTPRequestHandler):
             # A web page elsewhere can send forms here, but not JSON without asking first.
             self._json({"error": "send Content-Type: application/json"}, status=415)
             return
+        if path in ARCHIVE and self._struck(path):
+            return
         status, answer = control.handle(self.sandbox, verb, path, query, raw)
         self._json(answer, status=status)
+
+    def _struck(self, path: str) -> bool:
+        """The archive's transport has bad days like the API; it has no effects to stand."""
+        struck = self.sandbox.faults.draw(path, 1)
+        for fault in struck:
+            if fault.kind in ("delay", "effect_then_timeout"):
+                self.sandbox.stopping.wait(fault.delay)
+        fault = next((fault for fault in struck if fault.kind != "delay"), None)
+        if fault and fault.kind.startswith("effect_then"):
+            self._hang_up()
+        elif fault:
+            self._suffer(path, fault)
+        return fault is not None
 
     def _page(self, query: dict[str, str]) -> None:
         if not self._is_local():

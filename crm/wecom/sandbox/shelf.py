@@ -33,11 +33,24 @@ def put(call: Call, kind: str, prefix: str, body: dict[str, Any]) -> str:
 
 def put_as(call: Call, kind: str, thing_id: str, body: dict[str, Any]) -> None:
     """The same under an id of the caller's choice."""
-    call.db.execute(
-        "insert into shelf values (?, ?, ?, ?, ?)",
-        (kind, thing_id, call.app, int(call.now), json.dumps(body, ensure_ascii=False)),
-    )
+    keep(call.db, kind, thing_id, int(call.now), body, app=call.app)
     call.effect(thing_id)
+
+
+def keep(
+    db: sqlite3.Connection,
+    kind: str,
+    thing_id: str,
+    now: int,
+    body: dict[str, Any],
+    *,
+    app: str = "",
+) -> None:
+    """Made by an app, or by people, who have no app."""
+    db.execute(
+        "insert into shelf values (?, ?, ?, ?, ?)",
+        (kind, thing_id, app, now, json.dumps(body, ensure_ascii=False)),
+    )
 
 
 def find(db: sqlite3.Connection, kind: str, thing_id: str) -> Thing | None:
