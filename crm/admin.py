@@ -1,8 +1,10 @@
 """Table of contents for Django admin: one import per domain that is configured there."""
 
 import crm.agents.admin
+import crm.callbacks.admin
 import crm.customers.admin
 import crm.outbox.admin
+import crm.sync.admin
 import crm.timeline.admin
 
 __all__ = ["crm"]

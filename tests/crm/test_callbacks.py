@@ -334,7 +334,7 @@ def test_without_the_claim_both_workers_do_the_work(added, monkeypatch):
 def test_the_sandbox_finds_the_address_in_order_and_delivers(
     wecom_sandbox, live_server, transactional_db
 ):
-    assert wecom_sandbox.send_callbacks_to(live_server.url + URL)
+    eventually(lambda: wecom_sandbox.send_callbacks_to(live_server.url + URL))
     wecom_sandbox.control("callbacks", duplicate=0.5, reorder_seconds=0.3)
     wecom_sandbox.step("add", count=8)
     sent = wecom_sandbox.delivered()

@@ -98,9 +98,13 @@ def test_sync_and_callback_name_the_same_facts(client, wecom_sandbox):
 
 def test_what_callbacks_missed_is_repaired(client, wecom_sandbox):
     sync()
-    for kind in ("add", "delete_by_agent", "group_join", "group_leave", "group_create", "edit"):
+    lost = list(Contact.unsafe_all.select_related("agent", "customer")[:2])
+    for kind in ("add", "group_join", "group_leave", "group_create", "edit"):
         wecom_sandbox.control("clock", advance=60)
         wecom_sandbox.step(kind, count=2)
+    for contact in lost:
+        pair = (contact.agent.userid, contact.customer.external_userid)
+        wecom_sandbox.step("delete_by_agent", userid=pair[0], external_userid=pair[1])
     wecom_sandbox.step("group_dismiss", chat_id=Group.unsafe_all.first().chat_id)
     runs = sync()
     same_as_wecom(wecom_sandbox)
