@@ -27,6 +27,7 @@ def steps(state: Path) -> list[Step]:
     wanted = [
         ("sync", "Agents, customers and groups from WeCom", ("sync", "--full")),
         ("logins", "Logins get their teams and customers", ("demo_users",)),
+        ("compile", "The funnel's fold is compiled for this machine", ("columns", "compile")),
     ]
     wanted += [
         (kind, f"Past {kind} from {kind}.csv", ("import", kind, str(files / f"{kind}.csv")))
