@@ -16,11 +16,11 @@ from django.utils.translation import override
 from crm.agents.actions import audit
 from crm.agents.models import User
 from crm.imports import limits, mappings
-from crm.imports.files import FileOutcome, take_in, write_report
+from crm.imports.files import FileOutcome, label_of, take_in, write_report
 from crm.imports.models import FileImport
 from crm.imports.readers import open_table
 from crm.imports.refusals import FileRefused
-from crm.ingest.kinds import ROW_KINDS
+from crm.ingest.kinds import ROW_KINDS, RowKind
 from crm.jobs.actions import Ending, create_job, run_job
 from crm.jobs.models import Job
 from crm.jobs.progress import Progress
@@ -163,16 +163,19 @@ def _work(job: Job, progress: Progress) -> Ending:
         dry_run=dry_run,
         progress=progress,
     )
-    return _ending(result, dry_run=dry_run)
+    return _ending(result, ROW_KINDS[found.kind], dry_run=dry_run)
 
 
-def _ending(result: FileOutcome, *, dry_run: bool) -> Ending:
+def _ending(result: FileOutcome, kind: RowKind, *, dry_run: bool) -> Ending:
     problems, summary = result.outcome.problems, result.as_json()
     if not problems:
         return Ending(result=summary)
     report = new_report_name()
-    write_report(problems, report_folder() / report)
-    summary["first"] = [vars(problem) for problem in problems.kept[:FIRST_PROBLEMS]]
+    write_report(problems, report_folder() / report, kind)
+    summary["first"] = [
+        vars(problem) | {"label": label_of(kind, problem.field)}
+        for problem in problems.kept[:FIRST_PROBLEMS]
+    ]
     if dry_run:
         return Ending(result=summary, report=report)
     return Ending.refused(summary, report)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from crm.imports import mappings
 from crm.imports.readers import Table, open_table
 from crm.ingest.actions import Outcome, Silent, ingest
-from crm.ingest.kinds import ROW_KINDS
+from crm.ingest.kinds import ROW_KINDS, RowKind
 from crm.ingest.problems import Problems
 from crm.shared.sheets import csv_lines
 
@@ -82,13 +82,19 @@ def _watched(table: Table, progress: Any) -> Iterator[tuple[int, Any]]:
         yield row
 
 
-def write_report(problems: Problems, path: Path) -> None:
+def write_report(problems: Problems, path: Path, kind: RowKind) -> None:
     """The row report: one line per problem, then how many more there are."""
     header = [_("行号"), _("字段"), _("内容"), _("问题"), _("处理办法")]
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
-        rows = ((p.line, p.field, p.value, p.problem, p.remedy) for p in problems)
+        rows = ((p.line, label_of(kind, p.field), p.value, p.problem, p.remedy) for p in problems)
         file.writelines(csv_lines(header, rows))
         if more := problems.count - len(problems.kept):
             note = _("另有 %(n)s 处问题未列出") % {"n": f"{more:,}"}
             csv.writer(file).writerow(["", "", "", note, ""])
+
+
+def label_of(kind: RowKind, name: str) -> str:
+    """A field as people know it, with the name that files and the API use."""
+    field = kind.field(name)
+    return f"{field.label} ({name})" if field else name

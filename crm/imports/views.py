@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 from crm.agents.access import Permission, Scope, requires
 from crm.imports import actions, tasks
 from crm.imports.forms import MappingForm, UploadForm
-from crm.imports.models import FileImport
+from crm.imports.models import FileImport, ImportKind
 from crm.imports.queries import import_state
 from crm.ingest.kinds import ROW_KINDS
 from crm.jobs.actions import cancel_job
@@ -30,7 +30,7 @@ def _list(request: HttpRequest, form: UploadForm, status: int = 200) -> HttpResp
     imports = FileImport.objects.for_user(request.user).select_related("job")
     page = keyset_page(imports, order=("-id",), params=request.GET)
     rows = [(found, import_state(found)) for found in page.rows]
-    kinds = [(kind, kind.required) for kind in ROW_KINDS.values()]
+    kinds = [(kind.label, ROW_KINDS[kind].required) for kind in ImportKind]
     context = {"page": page, "rows": rows, "form": form, "kinds": kinds}
     return TemplateResponse(request, "crm/imports/list.html", context, status=status)
 

@@ -18,6 +18,7 @@ from crm.ingest.problems import Problems
 from crm.ingest.rows import EventNames, Layout, RowParser
 from crm.ingest.staging import run, stage
 from crm.jobs.models import Job
+from crm.shared import faults
 from crm.shared.errors import DomainError
 from crm.timeline.catalogue import KINDS
 from crm.timeline.models import FactKind
@@ -125,6 +126,7 @@ def _write(kind: RowKind, outcome: Outcome, progress: Any, *, now: datetime) -> 
     if kind.name in ("orders", "events"):
         _refresh(kind, people.touched(), now=now)
     outcome.applied = True
+    faults.point("ingest.written")
 
 
 def _refresh(kind: RowKind, customer_ids: list[int], *, now: datetime) -> None:

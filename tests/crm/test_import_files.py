@@ -87,7 +87,7 @@ def take(path, kind, content):
         assert not result.outcome.applied
         assert world() == before
         assert all(problem.problem and problem.remedy for problem in problems)
-        write_report(problems, path.with_suffix(".report"))
+        write_report(problems, path.with_suffix(".report"), ROW_KINDS[kind])
     else:
         again = take_in(path, kind, now=at(40)).as_json()
         assert (again["new"], again["changed"], again["facts"]) == (0, 0, 0)

@@ -287,7 +287,7 @@ def test_what_a_spreadsheet_would_run_is_kept_as_text_and_reported_harmless(db, 
     with pytest.raises(SystemExit):
         call_command("import", "orders", str(path), report=report, stdout=io.StringIO())
     [_header, row] = csv.reader(io.StringIO(report.read_text("utf-8-sig")))
-    assert row[:3] == ["2", "status", "'=cmd|x"]
+    assert row[0] == "2" and "(status)" in row[1] and row[2] == "'=cmd|x"
 
 
 def test_ten_thousand_problems_are_listed_and_the_rest_counted(db, write):

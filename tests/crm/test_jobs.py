@@ -1,19 +1,13 @@
 """Jobs: claimed once, seen while they run, cancelled, interrupted, and shown to their owner."""
 
-import os
-import signal
-import subprocess
-import sys
 from datetime import timedelta
 
 import pytest
-from django.conf import settings
 from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
 from crm.agents.access import Role
-from crm.catalog.models import Order
 from crm.jobs.actions import (
     SILENT_FOR,
     Ending,
@@ -142,31 +136,6 @@ def test_a_silent_job_is_shown_as_interrupted(db):
     assert interrupt_silent_jobs(now=now) == 1
     assert now_of(silent).state == Job.State.INTERRUPTED
     assert now_of(beating).state == Job.State.RUNNING
-
-
-@pytest.mark.worker
-def test_a_killed_import_leaves_nothing_half_done(process_environment, tmp_path):
-    path = tmp_path / "orders.csv"
-    with path.open("w") as file:
-        file.write("order_id,customer_id,status,paid_at,amount\n")
-        file.writelines(f"O{n},C{n % 900},paid,2026-11-03,5\n" for n in range(200_000))
-    process = subprocess.Popen(
-        [sys.executable, "manage.py", "import", "orders", str(path)],
-        cwd=settings.BASE_DIR,
-        env=process_environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        eventually(lambda: Job.unsafe_all.filter(percent__gt=0).exists(), timeout=60)
-    finally:
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-    assert not Order.unsafe_all.exists()
-    job = Job.unsafe_all.get()
-    assert job.state == Job.State.RUNNING
-    interrupt_silent_jobs(now=timezone.now() + SILENT_FOR * 2)
-    assert now_of(job).state == Job.State.INTERRUPTED
 
 
 # --- pages --------------------------------------------------------------------------------------

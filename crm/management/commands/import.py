@@ -76,14 +76,14 @@ class Command(BaseCommand):
             progress=progress,
         )
         if result.outcome.problems:
-            summary["report"] = str(self._report(result, options["report"]))
+            summary["report"] = str(self._report(result, options["report"], options["kind"]))
             summary["first"] = [vars(p) for p in list(result.outcome.problems)[:SHOWN]]
             return Ending.refused(result.as_json())
         return Ending(result=result.as_json())
 
-    def _report(self, result: FileOutcome, wanted: Path | None) -> Path:
+    def _report(self, result: FileOutcome, wanted: Path | None, kind_name: str) -> Path:
         path = wanted or report_folder() / new_report_name()
-        write_report(result.outcome.problems, path)
+        write_report(result.outcome.problems, path, ROW_KINDS[kind_name])
         return path
 
     def _tell(self, summary: dict, *, as_json: bool) -> None:
