@@ -172,9 +172,14 @@ class Journeys:
         chance *= 1.35 if person.chat_days >= 2 else 0.75
         if not dice.happens(min(0.85, chance)):
             return
-        at = waking(person.added_at + dice.lognormvariate(1.6, 0.8) * DAY)
+        at = waking(person.added_at + dice.lognormvariate(2.3, 0.55) * DAY)
         if at >= person.until:
             return
+        for days in (dice.uniform(2.2, 4), dice.uniform(0.1, 1)):  # A trip is talked over first.
+            asked_at = waking(at - days * DAY)
+            if person.added_at < asked_at < at:
+                self._conversation(person, agent, asked_at)
+                person.chat_days += 1
         if not person.member_no:
             self.join_company(person, at - dice.uniform(120, 1200))
             self._rename(person)
@@ -206,6 +211,8 @@ class Journeys:
         """Those who are gone appear in no list of the platform, so the files tell their story."""
         past, state = self.past, person.channel.state
         who, agent_id = person.customer_id, agent.userid
+        if not person.member_no:
+            past.customers.append((who, person.name, "", "", "", "", state, person.added_at))
         past.event(who, "friend_added", person.added_at, agent=agent_id, channel=state)
         past.event(who, f"friend_deleted_by_{person.lost_by}", person.until, agent=agent_id)
         if person.lost_by == "customer":
