@@ -28,7 +28,7 @@ _FIGURES = """
 with friends as (
     select agent_id, count(*) as friends
     from crm_contact
-    where agent_id = any(%(agents)s) and status = 'active'
+    where agent_id = any(%(agents)s::bigint[]) and status = 'active'
     group by agent_id
 ),
 happened as (
@@ -39,28 +39,35 @@ happened as (
            count(*) filter (where kind_id = 7) as received,
            count(*) filter (where kind_id = 8) as sent
     from crm_fact
-    where agent_id = any(%(agents)s) and kind_id in (1, 2, 3, 7, 8)
+    where agent_id = any(%(agents)s::bigint[]) and kind_id in (1, 2, 3, 7, 8)
       and at >= %(since)s and at < %(until)s
     group by agent_id
 ),
 messages as (
-    select agent_id, at, kind_id,
-           lag(kind_id) over forward as kind_before,
-           lag(at) over forward as at_before,
-           min(at) filter (where kind_id = 8) over backward as answered_at
+    select agent_id, customer_id, at, id, kind_id,
+           lag(kind_id) over talk as kind_before, lag(at) over talk as at_before
     from crm_fact
-    where agent_id = any(%(agents)s) and kind_id in (7, 8)
+    where agent_id = any(%(agents)s::bigint[]) and kind_id in (7, 8)
       and at >= %(since)s - interval '7 days' and at < %(until)s + interval '7 days'
-    window forward as (partition by agent_id, customer_id order by at, id),
-           backward as (partition by agent_id, customer_id order by at desc, id desc)
+    window talk as (partition by agent_id, customer_id order by at, id)
+),
+edges as (
+    -- Only where a turn begins and where one is answered: what follows a beginning is its answer,
+    -- or the next beginning.
+    select agent_id, at, kind_id,
+           lead(kind_id) over talk as kind_after, lead(at) over talk as at_after
+    from messages
+    where (kind_id = 8 and kind_before = 7)
+       or (kind_id = 7 and (kind_before is null or kind_before = 8
+                            or at_before < at - interval '7 days'))
+    window talk as (partition by agent_id, customer_id order by at, id)
 ),
 turns as (
     select agent_id,
-           case when answered_at <= at + interval '7 days'
-                then extract(epoch from answered_at - at)::float8 end as waited
-    from messages
+           case when kind_after = 8 and at_after <= at + interval '7 days'
+                then extract(epoch from at_after - at)::float8 end as waited
+    from edges
     where kind_id = 7 and at >= %(since)s and at < %(until)s
-      and (kind_before is null or kind_before = 8 or at_before < at - interval '7 days')
 ),
 replies as (
     select agent_id, count(*) as turns, count(waited) as answered,

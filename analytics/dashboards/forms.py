@@ -7,7 +7,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from crm.agents.models import Department
-from crm.shared.filters import FilterForm
+from crm.shared.filters import FilterForm, ManyChoices
 
 
 class AgentFilterForm(FilterForm):
@@ -16,7 +16,7 @@ class AgentFilterForm(FilterForm):
     department = forms.MultipleChoiceField(
         label=_("部门"),
         required=False,
-        widget=forms.CheckboxSelectMultiple(attrs={"class": "choices lines"}),
+        widget=ManyChoices,
     )
     groups = ((_("部门"), ("department",)),)
 

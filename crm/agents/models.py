@@ -1,5 +1,7 @@
 """Departments, agents (员工), logins, API tokens and the audit trail."""
 
+from collections.abc import Iterable
+
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -43,7 +45,11 @@ class AgentQuerySet(models.QuerySet):
 
     def within(self, departments) -> "AgentQuerySet":
         """Agents of the given departments and of everything below them."""
-        paths = list(departments.values_list("path", flat=True))
+        return self.below(departments.values_list("path", flat=True))
+
+    def below(self, paths: Iterable[str]) -> "AgentQuerySet":
+        """Agents of the departments at these paths and of everything below them."""
+        paths = list(paths)
         if not paths:
             return self.none()
         below = Q()
@@ -57,7 +63,7 @@ class AgentQuerySet(models.QuerySet):
         if user.role == Role.AGENT:
             return self.filter(pk=user.agent_id) if user.agent_id else self.none()
         if user.role in (Role.LEAD, Role.MANAGER):
-            return self.all() if user.oversees_everything else self.within(user.departments.all())
+            return self.all() if user.oversees_everything else self.below(user.overseen_paths)
         return self.all()
 
 
@@ -140,6 +146,13 @@ class User(AbstractUser):
         if not hasattr(self, "_oversees_everything"):
             self._oversees_everything = self.departments.filter(parent__isnull=True).exists()
         return self._oversees_everything
+
+    @property
+    def overseen_paths(self) -> list[str]:
+        """Paths of the departments that it oversees, read once for this object."""
+        if not hasattr(self, "_overseen_paths"):
+            self._overseen_paths = list(self.departments.values_list("path", flat=True))
+        return self._overseen_paths
 
     def get_full_name(self) -> str:
         return self.agent.name if self.agent else (super().get_full_name() or self.username)

@@ -11,13 +11,12 @@ from crm.agents.access import Role
 from crm.agents.models import Agent, Department
 from crm.customers.models import Channel, Customer, Tag
 from crm.customers.queries import CustomerFilter
-from crm.shared.filters import FilterForm
+from crm.shared.filters import FilterForm, ManyChoices
 from crm.timeline.models import Fact, FactKind
 
 
 def _many(label) -> forms.MultipleChoiceField:
-    widget = forms.CheckboxSelectMultiple(attrs={"class": "choices lines"})
-    return forms.MultipleChoiceField(label=label, required=False, widget=widget)
+    return forms.MultipleChoiceField(label=label, required=False, widget=ManyChoices)
 
 
 def _one(label, choices) -> forms.ChoiceField:

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from crm.agents.access import Role
 from crm.agents.models import Agent
 from crm.groups.queries import GroupFilter
-from crm.shared.filters import FilterForm
+from crm.shared.filters import FilterForm, ManyChoices
 
 
 def _day(label) -> forms.DateField:
@@ -27,7 +27,7 @@ class GroupFilterForm(FilterForm):
     owner = forms.MultipleChoiceField(
         label=_("群主"),
         required=False,
-        widget=forms.CheckboxSelectMultiple(attrs={"class": "choices lines"}),
+        widget=ManyChoices,
     )
     state = forms.ChoiceField(
         label=_("状态"),
