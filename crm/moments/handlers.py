@@ -27,10 +27,14 @@ from crm.outbox.registry import (
     register_scope,
 )
 from crm.shared import faults
+from crm.wecom import Refused, RetryLater
 from crm.wecom.moment_records import Link
 
 State = Moment.State
 CORP = "corp"
+TOO_MANY_RUNNING = 41078
+MEDIA_GONE = (40007, 41072)
+MAX_ATTEMPTS = 10
 MEDIA_LIVES = timedelta(days=3)
 MEDIA_MARGIN = timedelta(hours=1)
 # The application message asks WeCom to drop the same words within half an hour.
@@ -97,14 +101,29 @@ def create(item: OutboxItem) -> Done:
     cover = next((image for image in images if image.is_cover), None)
     link = Link(moment.link_title, moment.link_url, cover.media_id) if cover else None
     userids = MomentTask.unsafe_all.filter(moment=moment).values_list("agent__userid", flat=True)
-    job_id = wecom.client().create_moment(
-        text=moment.text,
-        image_ids=[image.media_id for image in images if not image.is_cover],
-        link=link,
-        userids=sorted(userids),
-        tag_ids=sorted(moment.tags.values_list("wecom_id", flat=True)),
-    )
+    try:
+        job_id = wecom.client().create_moment(
+            text=moment.text,
+            image_ids=[image.media_id for image in images if not image.is_cover],
+            link=link,
+            userids=sorted(userids),
+            tag_ids=sorted(moment.tags.values_list("wecom_id", flat=True)),
+        )
+    except Refused as refused:
+        raise _passing(item, moment, refused) from refused
     return Done(remote_id=job_id, result={"job_id": job_id})
+
+
+def _passing(item: OutboxItem, moment: Moment, refused: Refused) -> Refused | RetryLater:
+    """Two refusals pass by themselves: other tasks still running, pictures that have expired."""
+    if item.attempts >= MAX_ATTEMPTS:
+        return refused
+    if refused.code in MEDIA_GONE:
+        moment.images.update(media_id="", media_at=None)  # Uploaded again before the next call.
+        return RetryLater(str(refused), code=refused.code, retry_after=1)
+    if refused.code == TOO_MANY_RUNNING:
+        return RetryLater(str(refused), code=refused.code, retry_after=60)
+    return refused
 
 
 def reconcile_creation(item: OutboxItem, now: datetime) -> Finding:

@@ -461,6 +461,41 @@ def test_a_job_that_wecom_forgot_is_found_again_by_its_content(world):
     assert (moment.state, world.created_at_wecom()) == (State.CREATED, 1)
 
 
+def test_too_many_running_tasks_are_waited_out(world):
+    world.sandbox.fault(CREATE, "errcode", errcode=41078, count=1)
+    moment = world.approved()
+    world.the_hour_comes()
+    moment.refresh_from_db()
+    assert (world.item().state, moment.state) == (OutboxItem.State.WAITING, State.APPROVED)
+    world.pass_(seconds=61)
+    dispatch(clock=world.clock)
+    assert world.created_at_wecom() == 1
+
+
+def test_pictures_that_expired_at_wecom_are_uploaded_again(world):
+    image = images.store_image(upload=picture(), name="a.png", by=world.author)
+    world.approved(image_ids=(image.pk,))
+    MomentImage.unsafe_all.update(media_id="long gone", media_at=world.clock() + timedelta(hours=1))
+    world.the_hour_comes()
+    assert world.created_at_wecom() == 0
+    world.pass_(seconds=5)
+    dispatch(clock=world.clock)
+    assert world.created_at_wecom() == 1
+
+
+def test_a_reminder_whose_answer_was_lost_arrives_once(world):
+    moment = world.created()
+    [task, *_others] = moment.tasks.order_by("pk")
+    world.sandbox.fault("message/send", "effect_then_drop", count=1)
+    remind_agents(moment_id=moment.pk, by=world.author, now=world.clock(), task_ids=[task.pk])
+    for _round in range(3):
+        dispatch(clock=world.clock)
+        world.pass_(seconds=20)
+    sent = world.sandbox.read("messages")["messages"]
+    assert [message["outcome"] for message in sent].count("delivered") == 1
+    assert world.item("moment.remind").state == OutboxItem.State.DONE
+
+
 # Pictures
 
 
