@@ -6,6 +6,7 @@ compared with everybody else.
 """
 
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 
@@ -19,15 +20,25 @@ left join crm_customer as by_number on by_number.customer_no = r.ref
 left join crm_customer as by_contact on by_contact.external_userid = r.ref
 """
 
+# Totals that are known already go in at once: an update later would write every row again.
 _OPEN = """
 insert into crm_customer
     (created_at, updated_at, customer_no, name, name_sort, search, avatar, gender, phone, city,
-     stage, is_friend, tag_ids, group_count, order_count, paid_cents, origin, known_since)
-select %(now)s, %(now)s, ref, name, name_sort, search, '', 0, '', '',
-       'acquaintance', false, '{}', 0, 0, 0, 'import', %(now)s
-from named
-order by ref
+     stage, is_friend, tag_ids, group_count, order_count, paid_cents, last_paid_at, last_fact_at,
+     origin, known_since)
+select %(now)s, %(now)s, n.ref, n.name, n.name_sort, n.search, '', 0, '', '',
+       'acquaintance', false, '{}', 0, coalesce(t.orders, 0), coalesce(t.cents, 0),
+       t.last_paid_at, t.last_at, 'import', least(%(now)s, t.first_at)
+from named as n
+left join tallies as t on t.ref = n.ref
+order by n.ref
 on conflict (customer_no) do nothing
+"""
+
+_NO_TALLIES = """
+select null::text as ref, 0 as orders, 0 as cents, null::timestamptz as last_paid_at,
+       null::timestamptz as first_at, null::timestamptz as last_at
+where false
 """
 
 _LOCK = """
@@ -43,8 +54,15 @@ def resolve_people() -> int:
     return unknown
 
 
-def open_records(now: datetime) -> None:
-    """A record for every ref that is nobody yet, named by the id until somebody names it better."""
+def open_records(
+    now: datetime, tallies: str = _NO_TALLIES, params: dict[str, Any] | None = None
+) -> None:
+    """A record for every ref that is nobody yet, named by the id until somebody names it better.
+
+    ``tallies`` selects what these rows already say of a ref: ref, orders, cents, last_paid_at,
+    first_at, last_at.
+    """
+    renew_from("tallies", tallies, params)
     name_people("select ref, ref from refs where customer_id is null")
     if run(_OPEN, {"now": now}) or fetch("select 1 from named limit 1"):
         # Somebody else may have opened the same record meanwhile: ask again for all of them.

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from crm.agents.access import Role
+from crm.catalog.actions import refresh_order_totals
 from crm.catalog.models import Order, Route
 from crm.customers.models import Customer
 from crm.imports import actions, limits
@@ -171,6 +172,22 @@ def test_empty_cells_and_absent_columns_erase_nothing(db, write):
     )
     result = take(path, "orders").as_json()
     assert (result["same"], result["changed"]) == (1, 0)
+
+
+def test_totals_are_the_same_whether_written_at_once_or_counted_later(db, write):
+    path = write(
+        "order_id,customer_id,status,paid_at,amount,refunded_at\n"
+        "O1,C1,paid,2026-11-03,5,\nO2,C1,refunded,2026-11-01,7,2026-11-09\n"
+        "O3,C1,cancelled,,8,\nO4,C2,pending,,9,\nO5,C2,cancelled,,9,\n"
+    )
+    take(path, "orders")
+    names = ["order_count", "paid_cents", "last_paid_at", "last_fact_at", "known_since"]
+    people = Customer.unsafe_all.order_by("pk")
+    at_once = list(people.values_list(*names))
+    people.update(order_count=99, paid_cents=99, last_paid_at=None, last_fact_at=None)
+    refresh_order_totals([person.pk for person in people], now=NOW)
+    assert list(people.values_list(*names)) == at_once
+    assert at_once[0][:2] == (1, 500)
 
 
 # --- files --------------------------------------------------------------------------------------
