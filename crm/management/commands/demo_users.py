@@ -1,4 +1,4 @@
-"""One login per role, linked to what the first synchronisation brought."""
+"""What an administrator would set up first: one login per role, and names for the channels."""
 
 import json
 import os
@@ -11,6 +11,19 @@ from django.db.models import Count, Q
 
 from crm.agents.access import Role
 from crm.agents.models import Agent, Department, User
+from crm.customers.models import Channel
+
+# The simulated company's channels: state, name, right moment.
+CHANNELS = (
+    ("xhs-guide", "小红书攻略", "看完攻略"),
+    ("douyin-live", "抖音直播", "直播间"),
+    ("hotel-order", "酒店订单", "订酒店后"),
+    ("flight-order", "机票订单", "订机票后"),
+    ("store-code", "门店活码", "到店"),
+    ("fission-gift", "裂变有礼", "领礼品"),
+    ("article-end", "攻略文末", "看完文章"),
+    ("friend-referral", "老客推荐", "朋友推荐"),
+)
 
 ROLES = (Role.AGENT, Role.LEAD, Role.OPERATOR, Role.MANAGER, Role.REVIEWER, Role.ADMIN)
 
@@ -18,7 +31,8 @@ ROLES = (Role.AGENT, Role.LEAD, Role.OPERATOR, Role.MANAGER, Role.REVIEWER, Role
 class Command(BaseCommand):
     help = (
         "Create one login per role (agent, lead, operator, manager, reviewer, admin) and a service "
-        "user, and link them to synced agents and departments. Safe to run again: links are added "
+        "user, link them to synced agents and departments, and name the channels of the simulated "
+        "company. Safe to run again: links are added "
         "when there is something to link to. The password comes from CHANGKE_DEMO_PASSWORD, else "
         "it is random and shown once."
     )
@@ -30,6 +44,7 @@ class Command(BaseCommand):
         with transaction.atomic():
             password = make_logins(os.environ.get("CHANGKE_DEMO_PASSWORD", ""))
             link_logins()
+            name_channels()
         if options["json"]:
             self.stdout.write(json.dumps({"password": password}))
         elif password:
@@ -58,6 +73,17 @@ def make_logins(wanted: str) -> str | None:
         service.set_unusable_password()
         service.save()
     return password if changed else None
+
+
+def name_channels() -> None:
+    """Name the channels of the simulated company, unless somebody has named them already."""
+    for code, name, moment in CHANNELS:
+        channel, is_new = Channel.objects.get_or_create(
+            code=code, defaults={"name": name, "moment": moment}
+        )
+        if not is_new and channel.name == code:
+            channel.name, channel.moment = name, moment
+            channel.save()
 
 
 def link_logins() -> None:

@@ -21,6 +21,7 @@ DATA = (
     "config/settings.py",
     "crm/ingest/cells.py",
     "crm/ingest/kinds.py",
+    "crm/management/commands/demo_users.py",
     "crm/shared/formatting.py",
     "templates/500_bare.html",  # Both languages at once: it is shown when nothing else works.
     "templates/components/language_switch.html",
