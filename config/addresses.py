@@ -1,7 +1,6 @@
 """Where the demo listens, and the note it leaves about that for others."""
 
 import json
-import signal
 import socket
 import subprocess
 import urllib.error
@@ -10,11 +9,6 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-
-import psutil
-
-from config import embedded
-from config.processes import eventually
 
 WEB_PORT, SANDBOX_PORT = 8200, 8300
 TRIED = 50
@@ -101,33 +95,8 @@ def answers(url: str) -> bool:
 
 
 def write_down(state: Path, at: Addresses, children: Mapping[str, subprocess.Popen]) -> None:
-    """Leave a note: for a second start, for commands, and for the start after a kill."""
-    note = {"site": at.site, "sandbox": at.sandbox, "children": []}
-    for child in children.values():
-        with suppress(psutil.NoSuchProcess):
-            note["children"].append([child.pid, psutil.Process(child.pid).create_time()])
+    """Leave a note: for a second start, for commands, and for whoever tidies up after a kill."""
+    pids = {name: child.pid for name, child in children.items()}
     draft = state / "demo.json.new"
-    draft.write_text(json.dumps(note))
+    draft.write_text(json.dumps({"site": at.site, "sandbox": at.sandbox, "children": pids}))
     draft.rename(state / "demo.json")
-
-
-def end_previous(state: Path) -> None:
-    """End what a killed demo left running; its ports and files are wanted."""
-    left = []
-    for pid, created in embedded.running_demo(state).get("children", []):
-        with suppress(psutil.NoSuchProcess):
-            process = psutil.Process(pid)
-            if process.create_time() == created:  # Else the number belongs to somebody new.
-                left += [process, *process.children(recursive=True)]
-    for number, seconds in ((signal.SIGTERM, 3), (signal.SIGKILL, 3)):
-        for process in left:
-            with suppress(psutil.NoSuchProcess):
-                process.send_signal(number)
-        if eventually(lambda: not any(map(_runs, left)), seconds):
-            return
-
-
-def _runs(process: psutil.Process) -> bool:
-    with suppress(psutil.NoSuchProcess):
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    return False

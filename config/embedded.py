@@ -21,6 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
+from config.leftovers import end_sessions
 from config.processes import Lock, holder, last_lines
 from config.servers import DATABASE, OWNER, ROOTS_PLACE, Postgres, ServerFailed, Valkey, account
 
@@ -211,6 +212,12 @@ def running_demo(state: Path) -> dict:
     return {}
 
 
+def end_demo(state: Path) -> None:
+    """End what is left of a demo whose supervisor is gone."""
+    if children := running_demo(state).get("children"):
+        end_sessions(set(children.values()), state)
+
+
 # The keeper
 
 
@@ -305,6 +312,7 @@ class Keeper:
                 lonely_since = lonely_since or time.monotonic()
                 patience = 0 if self.in_a_hurry else IDLE_SECONDS
                 if time.monotonic() - lonely_since >= patience:
+                    end_demo(self.state)
                     return  # Keeping the lock: who comes now waits until we are gone.
                 self.users.release()
             time.sleep(0.1)

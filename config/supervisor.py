@@ -193,11 +193,13 @@ class Supervisor:
     def end(self) -> None:
         """Everything goes within ten seconds: first who uses the servers, then the servers."""
         say("Stopping.")
+        deadline = time.monotonic() + 9
         stop(filter(None, (self.passing, *self.children.values())), within=END_SECONDS)
         embedded.leave(self.state)
         embedded.hurry(self.state)
-        if not eventually(lambda: holder(self.state / "keeper.lock") is None, 3):
-            say("The database servers go on for another command that uses them.")
+        keeper = self.state / "keeper.lock"
+        if not eventually(lambda: holder(keeper) is None, deadline - time.monotonic()):
+            say("The database servers go on: another command still uses them.")
 
 
 def manage(*arguments: str) -> list[str]:
@@ -245,7 +247,7 @@ def main(arguments: list[str]) -> int:
             say("Stop it before resetting its data.")
         return 1
     lock.sign()
-    addresses.end_previous(state)
+    embedded.end_demo(state)
     if arguments:
         return reset(state)
     try:

@@ -35,12 +35,14 @@ sys.stdin.read()
 
 
 def running(state: Path) -> list[str]:
-    """Every process of a state folder, servers included."""
+    """Every process of a state folder: its servers, and whatever has it in its environment."""
     marks = (str(state), str(embedded.socket_folder(state)))
     found = []
-    for process in psutil.process_iter(["cmdline", "status"]):
+    for process in psutil.process_iter(["cmdline", "status", "environ"]):
         command = " ".join(process.info["cmdline"] or [])
-        if process.info["status"] != psutil.STATUS_ZOMBIE and any(m in command for m in marks):
+        told = (process.info["environ"] or {}).get("CHANGKE_STATE") == str(state)
+        ours = told or any(mark in command for mark in marks)
+        if ours and process.info["status"] != psutil.STATUS_ZOMBIE:
             found.append(command)
     return found
 
@@ -254,11 +256,8 @@ class Demo:
         self.wait_for("Ctrl-C stops everything")
         return re.search(r"http://127\.0\.0\.1:\d+", self.text()).group()
 
-    def pid_of(self, mark: str) -> int:
-        for pid, _ in json.loads((self.state / "demo.json").read_text())["children"]:
-            if mark in " ".join(psutil.Process(pid).cmdline()):
-                return pid
-        raise AssertionError(f"no child with {mark}")
+    def pid_of(self, name: str) -> int:
+        return json.loads((self.state / "demo.json").read_text())["children"][name]
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGINT)
@@ -315,7 +314,7 @@ def test_a_killed_supervisor_leaves_nothing_and_the_next_start_works(place, star
 
     again = start_demo(port=8400)
     again.wait_for("[1/")
-    os.kill(again.pid_of("doorbell@"), signal.SIGKILL)
+    os.kill(again.pid_of("doorbell"), signal.SIGKILL)
     assert again.process.wait(15) == 1
     assert "doorbell stopped by itself" in again.text()
     nothing_runs(place)
