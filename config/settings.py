@@ -84,7 +84,6 @@ TEMPLATES = [
                 "csp.context_processors.nonce",
                 "crm.agents.context.shell",
             ],
-            "libraries": {"changke": "crm.shared.templatetags.changke"},
         },
     }
 ]
