@@ -156,6 +156,14 @@ NAMES = st.sampled_from(
         *("start_time", "end_time", "filter_type", "creator", "touser", "toparty", "totag"),
         *("agentid", "msgtype", "textcard", "image", "link", "url", "welcome_code", "partyid"),
         *("remark", "remark_mobiles", "content", "title", "media_id"),
+        *("type", "scene", "user", "party", "is_temp", "conclusions", "config_id", "state"),
+        *("chat_id_list", "room_base_name", "range", "link_id", "link_name", "priority_option"),
+        *("priority_type", "priority_userid_list", "skip_verify", "chat_key", "tag_filter"),
+        *("group_list", "sender", "chat_type", "msgid", "handover_userid", "takeover_userid"),
+        *("page_id", "page_size", "new_owner", "day_begin_time", "day_end_time", "template_id"),
+        *("rule_name", "word_list", "semantics_list", "extra_rule", "intercept_type", "rule_id"),
+        *("applicable_range", "strategy_id", "strategy_name", "admin_list", "privilege"),
+        *("product_id", "product_sn", "price", "description", "jobid", "md5", "opengid", "info"),
     ]
 )
 POSTS = [path for path, route in endpoints().items() if route.verb == "POST"]

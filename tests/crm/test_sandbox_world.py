@@ -167,6 +167,34 @@ def test_the_page_shows_both_languages_and_escapes_what_people_typed(sandbox):
     assert "<script>" not in chinese
 
 
+def test_the_page_shows_what_is_under_way(sandbox):
+    token = sandbox.access_token()
+    agents = sandbox.get("externalcontact/get_follow_user_list", access_token=token)["follow_user"]
+    way = {"type": 1, "scene": 2, "user": agents[:1], "remark": "<b>小红书</b>"}
+    way = sandbox.post("externalcontact/add_contact_way", token, **way)
+    added = sandbox.step("scan", config_id=way["config_id"])
+    pair = {"userid": added["UserID"], "external_userid": added["ExternalUserID"]}
+    sandbox.post(
+        "externalcontact/add_msg_template", token, sender=agents[0], text={"content": "国庆套餐"}
+    )
+    sandbox.step("agree", **pair)
+    sandbox.step("message", **pair, content="还有<i>房</i>吗")
+    sandbox.post(
+        "externalcontact/transfer_customer",
+        token,
+        handover_userid=agents[0],
+        takeover_userid=agents[1],
+        external_userid=[pair["external_userid"]],
+    )
+    page = urlopen(f"{sandbox.url}/?lang=en", timeout=10).read().decode()
+    for shown in (
+        *("&lt;b&gt;小红书", "国庆套餐", "Waits for the customer", "还有&lt;i&gt;房"),
+        *("Contact way", "Mass messages", "Chat archive", "Quota 1,000"),
+    ):
+        assert shown in page
+    assert "<i>" not in page
+
+
 def test_control_listens_to_this_machine_and_to_json_only(sandbox):
     def status(headers):
         request = Request(f"{sandbox.url}/_sandbox/reset", data=b"{}", headers=headers)

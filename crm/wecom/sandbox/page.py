@@ -3,7 +3,8 @@
 from html import escape
 
 from .clock import stamp as full_stamp
-from .store import rows
+from .page_parts import bdi, query, section, stamp
+from .page_tasks import SECTIONS
 from .words import WORDS
 
 REFRESH_SECONDS = 5
@@ -42,6 +43,7 @@ def render(sandbox, *, english: bool) -> str:
         _members(sandbox, words),
         _faults(sandbox, words),
         _messages(sandbox, words),
+        *(make(sandbox, words) for make in SECTIONS),
     ]
     other = f'<a href="/?lang={"zh" if english else "en"}">{"中文" if english else "English"}</a>'
     return (
@@ -63,34 +65,8 @@ def _tiles(sandbox, words: dict) -> str:
     return f'<div class="tiles">{"".join(shown)}<span>{life}</span></div>'
 
 
-def _section(title: str, header: list[str], body: list[list[str]], empty: str) -> str:
-    """A titled table; cells are finished HTML."""
-    if not body:
-        return f'<section><h2>{title}</h2><p class="quiet">{empty}</p></section>'
-    head = "".join(f'<th scope="col">{name}</th>' for name in header)
-    lines = "".join("<tr>" + "".join(f"<td>{c}</td>" for c in line) + "</tr>" for line in body)
-    return (
-        f"<section><h2>{title}</h2><table><thead><tr>{head}</tr></thead>"
-        f"<tbody>{lines}</tbody></table></section>"
-    )
-
-
-def _query(sandbox, statement: str, values: tuple = ()) -> list[dict]:
-    with sandbox.store.read() as db:
-        return rows(db.execute(statement, values))
-
-
-def stamp(at: float) -> str:
-    """Without the year, which a table needs not repeat."""
-    return full_stamp(at)[5:]
-
-
-def _name(name: str) -> str:
-    return f"<bdi>{escape(name)}</bdi>"
-
-
 def _recent_people(sandbox, words: dict) -> str:
-    found = _query(
+    found = query(
         sandbox,
         "select c.name, m.name as member, r.state, r.createtime, r.lost_by, r.half"
         " from relations r join contacts c using (external_userid) join members m using (userid)"
@@ -103,19 +79,19 @@ def _recent_people(sandbox, words: dict) -> str:
         fate = words["half"] if row["half"] else fate
         body.append(
             [
-                _name(row["name"]),
-                _name(row["member"]),
+                bdi(row["name"]),
+                bdi(row["member"]),
                 escape(row["state"]) or "—",
                 stamp(row["createtime"]),
                 f'<span class="{mark}">{fate}</span>',
             ]
         )
     header = [words[name] for name in ("customer", "member", "channel", "added", "now")]
-    return _section(words["people"], header, body, words["nobody"])
+    return section(words["people"], header, body, words["nobody"])
 
 
 def _moments(sandbox, words: dict) -> str:
-    found = _query(
+    found = query(
         sandbox,
         "select m.text, m.create_time, m.cancelled_at, count(t.userid) as members,"
         " count(t.published_at) as published,"
@@ -139,11 +115,11 @@ def _moments(sandbox, words: dict) -> str:
         for row in found
     ]
     header = [words[n] for n in ("text", "created", "published", "seen", "reactions", "now")]
-    return _section(words["moments_title"], header, body, words["no_moments"])
+    return section(words["moments_title"], header, body, words["no_moments"])
 
 
 def _callbacks(sandbox, words: dict) -> str:
-    found = _query(
+    found = query(
         sandbox, "select event, at, tries, state, detail from callbacks order by id desc limit 12"
     )
     body = [
@@ -160,7 +136,7 @@ def _callbacks(sandbox, words: dict) -> str:
     check = words["verified"] if sandbox.postman.verified else words["unverified"]
     header = [words[name] for name in ("event", "at", "tries", "now", "reason")]
     title = f'{words["callbacks_title"]} <span class="quiet">{url} · {check}</span>'
-    return _section(title, header, body, words["nothing"])
+    return section(title, header, body, words["nothing"])
 
 
 def _calls(sandbox, words: dict) -> str:
@@ -174,11 +150,11 @@ def _calls(sandbox, words: dict) -> str:
         for seen in list(sandbox.recent)[-12:][::-1]
     ]
     header = [words["at"], words["method"], "errcode", words["took"]]
-    return _section(words["calls"], header, body, words["nothing"])
+    return section(words["calls"], header, body, words["nothing"])
 
 
 def _groups(sandbox, words: dict) -> str:
-    found = _query(
+    found = query(
         sandbox,
         "select c.name, m.name as owner, count(x.member) as people, max(x.join_time) as joined"
         " from chats c join members m on m.userid = c.owner"
@@ -187,19 +163,19 @@ def _groups(sandbox, words: dict) -> str:
     )
     body = [
         [
-            _name(row["name"]) if row["name"] else words["unnamed"],
-            _name(row["owner"]),
+            bdi(row["name"]) if row["name"] else words["unnamed"],
+            bdi(row["owner"]),
             str(row["people"]),
             stamp(row["joined"] or 0),
         ]
         for row in found
     ]
     header = [words[name] for name in ("group", "owner", "people_count", "last_join")]
-    return _section(words["groups_title"], header, body, words["nobody"])
+    return section(words["groups_title"], header, body, words["nobody"])
 
 
 def _members(sandbox, words: dict) -> str:
-    found = _query(
+    found = query(
         sandbox,
         "select m.name, d.name as team, m.reply_minutes, m.diligence, m.pushy,"
         " (select count(*) from listed l where l.userid = m.userid) as customers"
@@ -208,7 +184,7 @@ def _members(sandbox, words: dict) -> str:
     )
     body = [
         [
-            _name(row["name"]),
+            bdi(row["name"]),
             escape(row["team"]),
             str(row["customers"]),
             f"{row['reply_minutes']:.0f} min",
@@ -218,7 +194,7 @@ def _members(sandbox, words: dict) -> str:
         for row in found
     ]
     names = ("member", "team", "customers", "replies", "diligence", "pushy")
-    return _section(words["members_title"], [words[n] for n in names], body, words["nobody"])
+    return section(words["members_title"], [words[n] for n in names], body, words["nobody"])
 
 
 def _faults(sandbox, words: dict) -> str:
@@ -227,18 +203,17 @@ def _faults(sandbox, words: dict) -> str:
         for rule in sandbox.faults.summary()
     ]
     header = [words[name] for name in ("method", "kind", "probability", "hits")]
-    return _section(words["faults_title"], header, body, words["no_faults"])
+    return section(words["faults_title"], header, body, words["no_faults"])
 
 
 def _messages(sandbox, words: dict) -> str:
-    found = _query(
+    found = query(
         sandbox,
         "select a.at, m.name, a.msgtype, a.outcome from app_messages a"
         " join members m using (userid) order by a.id desc limit 8",
     )
     body = [
-        [stamp(row["at"]), _name(row["name"]), row["msgtype"], words[row["outcome"]]]
-        for row in found
+        [stamp(row["at"]), bdi(row["name"]), row["msgtype"], words[row["outcome"]]] for row in found
     ]
     header = [words[name] for name in ("at", "member", "kind", "now")]
-    return _section(words["messages_title"], header, body, words["nothing"])
+    return section(words["messages_title"], header, body, words["nothing"])
