@@ -11,15 +11,8 @@ import django
 from django.core.management import call_command
 
 from config import embedded, schema
+from crm.agents.access import Role
 
-ROLES = {
-    "agent": "员工",
-    "lead": "主管",
-    "operator": "运营",
-    "manager": "经理",
-    "reviewer": "合规",
-    "admin": "管理员",
-}
 UNCHANGED = "as shown at the first start"
 
 
@@ -29,7 +22,8 @@ def logins() -> str:
     call_command("demo_users", "--json", stdout=answer)
     password = json.loads(answer.getvalue())["password"] or UNCHANGED
     lines = ["login      password"]
-    lines += [f"{role:10} {password}   {chinese}" for role, chinese in ROLES.items()]
+    people = [role for role in Role if role != Role.SERVICE]
+    lines += [f"{role.value:10} {password}   {role.label}" for role in people]
     if password == UNCHANGED:
         lines.append("CHANGKE_DEMO_PASSWORD=… make demo sets a new one.")
     elif not os.environ.get("CHANGKE_DEMO_PASSWORD"):
