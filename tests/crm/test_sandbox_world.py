@@ -12,6 +12,9 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from crm.wecom.sandbox.acts import KINDS
+from crm.wecom.sandbox.cli import parser
+from crm.wecom.sandbox.control import CONTROLS, NUMBERS
 from crm.wecom.sandbox.store import Store
 from crm.wecom.sandbox.world import Plan, generate
 from tests.sandbox_fixture import ROOT, SandboxProcess
@@ -193,6 +196,15 @@ def test_the_page_shows_what_is_under_way(sandbox):
     ):
         assert shown in page
     assert "<i>" not in page
+
+
+def test_the_document_names_every_act_option_setting_and_control():
+    document = (ROOT / "docs" / "sandbox.md").read_text(encoding="utf-8")
+    options = {option for action in parser()._actions for option in action.option_strings}
+    told = {f"`{name}" for name in KINDS} | {f"`{name}`" for name in NUMBERS}
+    told |= {f"`{option}" for option in options if option not in ("-h", "--help")}
+    told |= {path for _, path in CONTROLS}
+    assert {name for name in told if name not in document} == set()
 
 
 def test_control_listens_to_this_machine_and_to_json_only(sandbox):
