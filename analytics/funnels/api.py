@@ -46,7 +46,11 @@ def _rate(name: str) -> serializers.Serializer:
     )
 
 
-def _steps(name: str) -> serializers.Serializer:
+# One class each, however often it is used: the schema names every shape once.
+_RATE = type(_rate("FunnelRate"))
+
+
+def _step(name: str) -> serializers.Serializer:
     return inline_serializer(
         name,
         {
@@ -57,25 +61,26 @@ def _steps(name: str) -> serializers.Serializer:
             "converted": serializers.IntegerField(),
             "dropped": serializers.IntegerField(),
             "open": serializers.IntegerField(),
-            "rate_of_first": _rate("FunnelRate"),
-            "rate_of_previous": _rate("FunnelRate"),
+            "rate_of_first": _RATE(),
+            "rate_of_previous": _RATE(),
             "median_seconds": serializers.FloatField(allow_null=True),
             "p90_seconds": serializers.FloatField(allow_null=True),
         },
-        many=True,
     )
 
+
+_STEP = type(_step("FunnelStep"))
 
 _ANSWER = inline_serializer(
     "FunnelAnswer",
     {
-        "steps": _steps("FunnelStep"),
+        "steps": _STEP(many=True),
         "cells": inline_serializer(
             "FunnelCell",
             {
                 "cell": serializers.DictField(child=serializers.CharField()),
                 "labels": serializers.DictField(child=serializers.CharField()),
-                "steps": _steps("FunnelStep"),
+                "steps": _STEP(many=True),
             },
             many=True,
         ),
