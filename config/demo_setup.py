@@ -8,10 +8,10 @@ import json
 import os
 
 import django
+from django.contrib.auth import get_user_model
 from django.core.management import call_command
 
 from config import embedded, schema
-from crm.agents.access import Role
 
 UNCHANGED = "as shown at the first start"
 
@@ -22,8 +22,8 @@ def logins() -> str:
     call_command("demo_users", "--json", stdout=answer)
     password = json.loads(answer.getvalue())["password"] or UNCHANGED
     lines = ["login      password"]
-    people = [role for role in Role if role != Role.SERVICE]
-    lines += [f"{role.value:10} {password}   {role.label}" for role in people]
+    roles = get_user_model()._meta.get_field("role").choices
+    lines += [f"{role:10} {password}   {label}" for role, label in roles if role != "service"]
     if password == UNCHANGED:
         lines.append("CHANGKE_DEMO_PASSWORD=… make demo sets a new one.")
     elif not os.environ.get("CHANGKE_DEMO_PASSWORD"):
