@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from crm.agents.actions import audit
+from crm.agents.console import ConsoleAdmin, MirrorAdmin
 from crm.outbox.models import DatedRule, OutboxItem, PlatformQuota, QuietHours, TouchDecision
 
 
@@ -30,7 +31,7 @@ class RuleForm(forms.ModelForm):
         return zone
 
 
-class DatedRuleAdmin(admin.ModelAdmin):
+class DatedRuleAdmin(ConsoleAdmin):
     """Rules to come may be changed or deleted; rules in force are replaced by a new row."""
 
     form = RuleForm
@@ -41,7 +42,7 @@ class DatedRuleAdmin(admin.ModelAdmin):
         return super().has_change_permission(request, obj) and not _holds(obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: DatedRule | None = None) -> bool:
-        return super().has_delete_permission(request, obj) and not _holds(obj)
+        return self.has_view_permission(request, obj) and not _holds(obj)
 
     def save_model(self, request: HttpRequest, obj: DatedRule, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
@@ -68,21 +69,8 @@ class QuietHoursAdmin(DatedRuleAdmin):
     fields = ["code", "starts", "ends", "zone", "kinds", "valid_from", "is_off", "note", "version"]
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):
-    """Records that only the product itself writes."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(TouchDecision)
-class TouchDecisionAdmin(ReadOnlyAdmin):
+class TouchDecisionAdmin(MirrorAdmin):
     """触达裁决, as they were made."""
 
     list_display = ["at", "item", "is_allowed", "rule", "rule_version", "retry_at"]
@@ -91,7 +79,7 @@ class TouchDecisionAdmin(ReadOnlyAdmin):
 
 
 @admin.register(OutboxItem)
-class OutboxItemAdmin(ReadOnlyAdmin):
+class OutboxItemAdmin(MirrorAdmin):
     """发送项 for whoever runs the installation: states, not contents."""
 
     list_display = ["key", "kind", "state", "due_at", "attempts", "reason_code"]
