@@ -15,9 +15,9 @@ from crm.moments.content import (
     content_hash,
     digest_of,
     refuse_incomplete,
-    refuse_unfit,
 )
-from crm.moments.models import Moment, MomentImage, MomentTask
+from crm.moments.drafting import content_of, copy_images, fill
+from crm.moments.models import Moment, MomentTask
 from crm.moments.schedule import instant_of, refuse_past, wall_of, wall_text
 from crm.outbox import actions as outbox
 from crm.outbox.actions import NewItem
@@ -27,10 +27,6 @@ from crm.shared.text import clean_text
 State = Moment.State
 # A post that could not be created for half a day is not sent in the middle of the night instead.
 LATEST = timedelta(hours=12)
-_COPIED = (
-    *("is_cover", "position", "file", "extension"),
-    *("sha256", "size", "width", "height"),
-)
 
 
 class StaleMoment(DomainError):
@@ -49,7 +45,7 @@ class NotAllowed(DomainError):
 def draft_moment(*, content: MomentContent, by: User, now: datetime) -> Moment:
     """Keep a new draft; raises MomentRejected naming the field."""
     moment = Moment(created_by=by, updated_by=by, state=State.DRAFT)
-    _fill(moment, content, by=by, now=now)
+    fill(moment, content, by=by, now=now)
     audit(by, "moment.draft", moment, now=now)
     return moment
 
@@ -67,7 +63,7 @@ def edit_moment(
     moment.state, moment.updated_by = State.DRAFT, by
     moment.version += 1
     _forget_approval(moment)
-    _fill(moment, content, by=by, now=now)
+    fill(moment, content, by=by, now=now)
     audit(by, "moment.edit", moment, now=now, approval_voided=was == State.APPROVED)
     return moment
 
@@ -79,7 +75,7 @@ def submit_moment(*, moment_id: int, version: int, by: User, now: datetime) -> M
     if moment.state != State.DRAFT or not policies.can_edit_moment(by, moment):
         raise NotAllowed(_("只有草稿可以提交审批"))
     refuse_past(moment.publish_at, now=now)
-    refuse_incomplete(_content_of(moment))
+    refuse_incomplete(content_of(moment))
     _plan_tasks(moment, _sendable(moment, by))
     moment.state, moment.submitted_by, moment.submitted_at = State.WAITING, by, now
     moment.rejection = ""
@@ -195,15 +191,9 @@ def duplicate_moment(*, moment_id: int, publish_wall: datetime, by: User, now: d
     """A new draft with the same content for another time."""
     source = Moment.unsafe_all.get(pk=moment_id)
     moment = Moment(created_by=by, updated_by=by, state=State.DRAFT)
-    content = _content_of(source, publish_wall=publish_wall, with_images=False)
-    _fill(moment, content, by=by, now=now, complete=False)
-    for image in source.images.all():
-        # Files are never changed, so both rows may name the same one.
-        MomentImage.unsafe_all.create(
-            moment=moment,
-            uploaded_by=by,
-            **{name: getattr(image, name) for name in _COPIED},
-        )
+    content = content_of(source, publish_wall=publish_wall, with_images=False)
+    fill(moment, content, by=by, now=now, complete=False)
+    copy_images(source, moment, by=by)
     moment.content_hash = content_hash(moment)
     moment.save(update_fields=["content_hash"])
     audit(by, "moment.duplicate", moment, now=now, source=source.pk)
@@ -293,62 +283,3 @@ def _forget_approval(moment: Moment) -> None:
     moment.approved_hash = ""
     moment.submitted_by = moment.submitted_at = None
     moment.failure = moment.failure_code = ""
-
-
-def _fill(
-    moment: Moment, content: MomentContent, *, by: User, now: datetime, complete: bool = True
-) -> None:
-    if complete:
-        refuse_unfit(content)
-    moment.publish_at = instant_of(content.publish_wall, content.zone)
-    refuse_past(moment.publish_at, now=now)
-    moment.publish_wall, moment.zone = wall_text(content.publish_wall), content.zone
-    moment.title = clean_text(content.title)
-    moment.text = clean_text(content.text.replace("\r\n", "\n"))
-    moment.link_title, moment.link_url = clean_text(content.link_title), content.link_url
-    moment.everyone = content.everyone
-    moment.save()
-    moment.senders.set(content.sender_ids)
-    moment.sender_departments.set(content.department_ids)
-    moment.tags.set(content.tag_ids)
-    _attach(moment, content, by=by)
-    moment.content_hash = content_hash(moment)
-    moment.save(update_fields=["content_hash"])
-
-
-def _attach(moment: Moment, content: MomentContent, *, by: User) -> None:
-    """Tie pictures to the moment: those it has already, and fresh uploads of the same person."""
-    wanted = [*content.image_ids, *([content.cover_id] if content.cover_id else [])]
-    free = MomentImage.unsafe_all.filter(moment=None, uploaded_by=by)
-    usable = {image.pk: image for image in (moment.images.all() | free).distinct()}
-    if missing := [pk for pk in wanted if pk not in usable]:
-        raise MomentRejected(
-            _("有 %(n)s 张图片已不可用，请重新上传") % {"n": len(missing)}, field="images"
-        )
-    moment.images.exclude(pk__in=wanted).delete()
-    for position, pk in enumerate(wanted):
-        image = usable[pk]
-        image.moment, image.position, image.is_cover = moment, position, pk == content.cover_id
-        image.save(update_fields=["moment", "position", "is_cover"])
-
-
-def _content_of(
-    moment: Moment, *, publish_wall: datetime | None = None, with_images: bool = True
-) -> MomentContent:
-    images = list(moment.images.all()) if with_images else []
-    covers = [image.pk for image in images if image.is_cover]
-    choice = Choice.of(moment)
-    return MomentContent(
-        title=moment.title,
-        publish_wall=publish_wall or wall_of(moment.publish_wall),
-        zone=moment.zone,
-        text=moment.text,
-        link_title=moment.link_title,
-        link_url=moment.link_url,
-        everyone=choice.everyone,
-        sender_ids=choice.sender_ids,
-        department_ids=choice.department_ids,
-        tag_ids=choice.tag_ids,
-        image_ids=tuple(image.pk for image in images if not image.is_cover),
-        cover_id=covers[0] if covers else None,
-    )
