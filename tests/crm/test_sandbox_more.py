@@ -165,3 +165,50 @@ def test_everybody_served_is_listed_with_strangers_masked(sandbox, token, agents
     (stranger,) = [row for row in rows if not row["is_customer"]]
     assert (stranger["name"], stranger["chat_id"]) == ("海**", chat_id)
     assert "external_userid" not in stranger
+
+
+def test_rule_groups_of_moments_are_a_series_of_their_own(sandbox, token, agents, strategy):
+    made = call(
+        sandbox,
+        token,
+        "moment_strategy/create",
+        strategy_name="朋友圈",
+        range=[{"type": 1, "userid": agents[0]}],
+    )
+    assert call(sandbox, token, "moment_strategy/list")["strategy"] == [
+        {"strategy_id": made["strategy_id"]}
+    ]
+    foreign = call(sandbox, token, "moment_strategy/get", strategy_id=strategy)
+    assert foreign["errcode"] == 40058
+
+
+def test_a_card_can_be_changed_once(sandbox, token, agents):
+    sent = sandbox.post(
+        "message/send",
+        token,
+        touser=agents[0],
+        msgtype="template_card",
+        agentid=sandbox.agent_id,
+        template_card={"card_type": "button_interaction", "task_id": "t1"},
+    )
+    change = {
+        "userids": agents[:1],
+        "agentid": sandbox.agent_id,
+        "response_code": sent["response_code"],
+        "button": {"replace_name": "已处理"},
+    }
+    codes = [
+        sandbox.post("message/update_template_card", token, **change)["errcode"] for _ in range(2)
+    ]
+    assert codes == [0, 40058]
+
+
+def test_members_sign_in_and_customers_have_an_openid(sandbox, token, agents):
+    who = sandbox.get("auth/getuserinfo", access_token=token, code=f"code.{agents[0]}")
+    detail = sandbox.post("auth/getuserdetail", token, user_ticket=who["user_ticket"])
+    assert detail["userid"] == agents[0]
+    assert sandbox.get("auth/getuserinfo", access_token=token, code="x")["errcode"] == 40058
+    _, key = a_pair(sandbox, token, agents)
+    assert call(sandbox, token, "convert_to_openid", external_userid=key)["openid"]
+    ticket = sandbox.get("ticket/get", access_token=token, type="agent_config")
+    assert ticket["expires_in"] == 7200

@@ -65,6 +65,7 @@ TEXTS = {
     41053: "customer has not agreed to the chat archive",
     41054: "member not activated",
     41055: "too many group welcome templates",
+    41056: "wrong kind of external userid",
     41058: "welcome template not owned by the application",
     41059: "moment_id missing",
     41060: "invalid moment_id",

@@ -2,7 +2,7 @@
 
 import json
 
-from . import mass, moments
+from . import mass, moments, shelf
 from .api import Call, endpoint
 from .clock import HOUR
 from .routes_directory import expand_departments
@@ -36,13 +36,22 @@ def message_send(call: Call) -> dict:
     outcomes = [_deliver(call, message_id, userid, kind, record) for userid in users]
     if "delivered" in outcomes:
         call.effect(message_id)
+    code = {"response_code": _response_code(call, message_id)} if kind == "template_card" else {}
     return {
+        **code,
         "invaliduser": "|".join(invalid),
         "invalidparty": "",
         "invalidtag": "",
         "unlicenseduser": "",
         "msgid": message_id,
     }
+
+
+def _response_code(call: Call, message_id: str) -> str:
+    """With it a card's buttons can be changed once."""
+    code = call.sandbox.new_id("rsp")
+    shelf.keep(call.db, "card", code, int(call.now), {"msgid": message_id}, app=call.app)
+    return code
 
 
 def _check_content(call: Call, kind: str, content: dict) -> None:

@@ -1,4 +1,6 @@
-"""Rule groups of customers (reference, 2.6), as far as strategy tags need them."""
+"""Rule groups of customers and of moments (reference, 2.6 and 7.4), which are built alike."""
+
+from functools import partial
 
 from . import shelf
 from .api import Call, endpoint
@@ -6,29 +8,25 @@ from .people import follower
 from .routes_directory import known_departments
 from .wire import Refused, limit, number, strings, table, tables, text
 
-STRATEGY = "strategy"
+STRATEGY, MOMENT_STRATEGY = "strategy", "moment_strategy"
 MOST_ADMINS, MOST_RANGE, MOST_LEVELS = 20, 100, 5
-PATH = "externalcontact/customer_strategy"
 
 
-@endpoint("POST", f"{PATH}/list")
-def strategy_list(call: Call) -> dict:
-    found, cursor = shelf.page(call, STRATEGY, size=limit(call.body, default=1000, most=1000))
+def strategy_list(call: Call, *, kind: str) -> dict:
+    found, cursor = shelf.page(call, kind, size=limit(call.body, default=1000, most=1000))
     listed = [{"strategy_id": int(strategy.id)} for strategy in found]
     return {"strategy": listed, "next_cursor": cursor}
 
 
-@endpoint("POST", f"{PATH}/get")
-def strategy_get(call: Call) -> dict:
-    strategy = named_strategy(call)
+def strategy_get(call: Call, *, kind: str) -> dict:
+    strategy = named_strategy(call, kind)
     shown = {name: value for name, value in strategy.body.items() if name != "range"}
     shown |= {"strategy_id": int(strategy.id), "create_time": strategy.create_time}
     return {"strategy": shown}
 
 
-@endpoint("POST", f"{PATH}/get_range")
-def strategy_get_range(call: Call) -> dict:
-    strategy = named_strategy(call)
+def strategy_get_range(call: Call, *, kind: str) -> dict:
+    strategy = named_strategy(call, kind)
     size = limit(call.body, default=1000, most=1000)
     position, following = call.paged(strategy.id)
     start = position[0] if position else 0
@@ -39,10 +37,9 @@ def strategy_get_range(call: Call) -> dict:
     }
 
 
-@endpoint("POST", f"{PATH}/create")
-def strategy_create(call: Call) -> dict:
+def strategy_create(call: Call, *, kind: str) -> dict:
     parent = number(call.body, "parent_id", default=0)
-    if parent and _level(call, parent) >= MOST_LEVELS:
+    if parent and _level(call, kind, parent) >= MOST_LEVELS:
         raise Refused(40058, "parent_id: no more than five levels")
     body = {
         "parent_id": parent,
@@ -52,13 +49,12 @@ def strategy_create(call: Call) -> dict:
         "range": _range(call, "range", required=True),
     }
     strategy_id = call.sandbox.store.number("strategies")
-    shelf.put_as(call, STRATEGY, str(strategy_id), body)
+    shelf.put_as(call, kind, str(strategy_id), body)
     return {"strategy_id": strategy_id}
 
 
-@endpoint("POST", f"{PATH}/edit")
-def strategy_edit(call: Call) -> dict:
-    strategy = _own(call)
+def strategy_edit(call: Call, *, kind: str) -> dict:
+    strategy = _own(call, kind)
     body = dict(strategy.body)
     if "strategy_name" in call.body:
         body["strategy_name"] = text(call.body, "strategy_name")
@@ -73,25 +69,24 @@ def strategy_edit(call: Call) -> dict:
     return {}
 
 
-@endpoint("POST", f"{PATH}/del")
-def strategy_del(call: Call) -> dict:
-    shelf.remove(call, _own(call))
+def strategy_del(call: Call, *, kind: str) -> dict:
+    shelf.remove(call, _own(call, kind))
     return {}
 
 
-def named_strategy(call: Call) -> shelf.Thing:
+def named_strategy(call: Call, kind: str = STRATEGY) -> shelf.Thing:
     """The rule group that `strategy_id` names."""
-    return shelf.take(call, STRATEGY, str(number(call.body, "strategy_id")), unknown=40058)
+    return shelf.take(call, kind, str(number(call.body, "strategy_id")), unknown=40058)
 
 
-def _own(call: Call) -> shelf.Thing:
-    return shelf.own(call, STRATEGY, str(number(call.body, "strategy_id")), unknown=40058)
+def _own(call: Call, kind: str) -> shelf.Thing:
+    return shelf.own(call, kind, str(number(call.body, "strategy_id")), unknown=40058)
 
 
-def _level(call: Call, strategy_id: int) -> int:
+def _level(call: Call, kind: str, strategy_id: int) -> int:
     level = 0
     while strategy_id:
-        strategy = shelf.take(call, STRATEGY, str(strategy_id), unknown=40058)
+        strategy = shelf.take(call, kind, str(strategy_id), unknown=40058)
         strategy_id, level = strategy.body["parent_id"], level + 1
     return level
 
@@ -119,3 +114,18 @@ def _range(call: Call, name: str, *, required: bool = False) -> list[dict]:
                 raise Refused(60123)
             nodes.append({"type": 2, "partyid": party})
     return nodes
+
+
+ACTS = {
+    "list": strategy_list,
+    "get": strategy_get,
+    "get_range": strategy_get_range,
+    "create": strategy_create,
+    "edit": strategy_edit,
+    "del": strategy_del,
+}
+for _name, _handler in ACTS.items():
+    endpoint("POST", f"externalcontact/customer_strategy/{_name}")(partial(_handler, kind=STRATEGY))
+    endpoint("POST", f"externalcontact/moment_strategy/{_name}")(
+        partial(_handler, kind=MOMENT_STRATEGY)
+    )
