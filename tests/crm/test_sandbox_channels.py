@@ -278,6 +278,8 @@ def test_quota_that_expires_soon_is_told_of_once_a_warning_day(sandbox, token):
 
 def test_a_link_that_asks_first_tells_of_the_request(sandbox, token, agents):
     link_id = create_link(sandbox, token, agents, skip_verify=False)
+    sandbox.step("click_link", link_id=link_id, add=False, profile=True)
+    assert told(sandbox, "open_profile") == 1
     asked = sandbox.step("click_link", link_id=link_id, accept=False)
     assert (asked["ChangeType"], asked["LinkId"]) == ("friend_request", link_id)
     assert sandbox.step("click_link", link_id=link_id)["ChangeType"] == "add_external_contact"

@@ -27,8 +27,12 @@ class LinkActs(ChannelActs):
         name: str = "",
         add: bool = True,
         accept: bool = True,
+        profile: bool = False,
     ) -> dict:
-        """A person opens the link with `?customer_channel=STATE`, and adds its member or not."""
+        """A person opens the link with `?customer_channel=STATE`, and adds its member or not.
+
+        `profile`: this corp is of an industry that is told of the opened card.
+        """
         link = self._shelved(LINK, link_id)
         if len(state.encode()) > STATE_BYTES:
             raise self._cannot(f"customer_channel {quote(state)} is longer than {STATE_BYTES} B")
@@ -36,6 +40,8 @@ class LinkActs(ChannelActs):
         self.db.execute(
             "insert into link_clicks values (?, ?, ?)", (link.id, external_userid, self.now)
         )
+        if profile:
+            self._tell(links.EVENT, ChangeType="open_profile", LinkId=link.id, State=state)
         if not add:
             return {"clicked": link.id, "ExternalUserID": external_userid}
         userid = self._behind(link, external_userid)
