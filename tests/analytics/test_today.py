@@ -182,19 +182,29 @@ def test_an_administrator_sees_deeds_and_tokens_but_no_customers(client, agent):
     assert reverse("crm:customers:profile", args=[friend.pk]) not in text
 
 
+def sync_ran(finished_at) -> None:
+    run = {"state": SyncRun.State.DONE, "started_at": finished_at, "touched_at": finished_at}
+    for name in SyncObject.values:
+        SyncRun.objects.create(object=name, finished_at=finished_at, **run)
+
+
 def test_the_state_of_the_sync_stands_in_one_line(client, db):
     client.force_login(make_user(Role.OPERATOR))
-    text = page(client)
-    assert "同步迟了" in text
+    assert "首次同步进行中" in page(client)
     now = timezone.now()
-    for name in SyncObject.values:
-        run = {"state": SyncRun.State.DONE, "started_at": now, "touched_at": now}
-        SyncRun.objects.create(object=name, finished_at=now, **run)
-    text = page(client)
-    assert "同步正常" in text
-    assert reverse("crm:sync:health") in text
-    client.force_login(make_user(Role.AGENT))
-    assert reverse("crm:sync:health") not in page(client)
+    sync_ran(now - timedelta(days=2))
+    assert "同步迟了" in page(client)
+    sync_ran(now)
+    assert "同步正常" in page(client)
+    last = {"object": SyncObject.GROUPS, "state": SyncRun.State.FAILED, "error": "45009"}
+    SyncRun.objects.create(started_at=now, touched_at=now, finished_at=now, **last)
+    assert "客户群同步失败" in page(client)
+
+
+def test_only_those_who_may_are_led_to_the_sync(client, db):
+    for role, led in ((Role.OPERATOR, True), (Role.AGENT, False)):
+        client.force_login(make_user(role))
+        assert (reverse("crm:sync:health") in page(client)) == led
 
 
 def test_the_page_costs_a_constant_number_of_queries(
