@@ -180,14 +180,18 @@ def _customers(call: Call) -> tuple[list[tuple[str, str]], list[str]]:
         raise Refused(40063, "external_userid, sender, tag_filter")
     if sender:
         follower(call, sender)
+    # Three branches, of which one is read, as each has an index of its own.
     found = call.db.execute(
         "select userid, external_userid from (select r.userid, r.external_userid, row_number() over"
         "  (partition by r.external_userid order by r.lost_by <> '',"
         "   max(r.chatted_day, r.createtime) desc, r.userid) as place"
-        "  from relations r join members m using (userid)"
+        "  from (select * from relations where :named <> '[]'"
+        "    and external_userid in (select value from json_each(:named))"
+        "   union all select * from relations where :named = '[]' and userid = :sender"
+        "   union all select * from relations where :named = '[]' and :sender = '') r"
+        "  join members m using (userid)"
         "  where m.visible and m.follows and m.status = 1 and not r.half and r.lost_by <> 'agent'"
         "  and (:sender = '' or r.userid = :sender)"
-        "  and (:named = '[]' or r.external_userid in (select value from json_each(:named)))"
         "  and not exists (select 1 from json_each(:groups) g where not exists"
         "   (select 1 from relation_tags t where t.userid = r.userid"
         "    and t.external_userid = r.external_userid"
