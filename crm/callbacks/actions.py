@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 import structlog
 from django.db import connection, transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from crm.agents.actions import audit
 from crm.agents.models import User
@@ -16,6 +15,7 @@ from crm.callbacks.models import InboxEvent
 from crm.callbacks.receiving import Message, parse_message
 from crm.shared import faults
 from crm.wecom import NotReachable, OutcomeUnknown, RetryLater
+from crm.wecom.errors import token_of
 
 log = structlog.get_logger("crm.callbacks")
 
@@ -82,7 +82,7 @@ def claim_event(*, now: datetime, event_id: int | None = None) -> InboxEvent | N
                 event.attempts, event.fence = event.attempts + 1, event.fence + 1
                 event.save(update_fields=["state", "next_try_at", "attempts", "fence"])
                 return event
-            _park(event, _("处理过程多次中断"), now)
+            _park(event, "interrupted", now)
 
 
 def work_event(event: InboxEvent, *, clock: Clock = timezone.now) -> None:
@@ -131,12 +131,12 @@ def _defer(event: InboxEvent, error: Exception, now: datetime) -> None:
         attempts=event.attempts - 1,
         deferrals=event.deferrals + 1,
         next_try_at=now + min(wait, LONGEST_DEFERRAL),
-        reason=str(error)[:255],
+        reason=token_of(error),
     )
 
 
 def _fail(event: InboxEvent, error: Exception, now: datetime) -> None:
-    reason = f"{type(error).__name__}: {error}"[:255]
+    reason = token_of(error)
     if event.attempts >= MAX_TRIES:
         _park(event, reason, now)
         return

@@ -16,13 +16,17 @@ from crm.callbacks.models import InboxEvent
 class InboxEventAdmin(MirrorAdmin):
     """Without the messages themselves: they name people."""
 
-    list_display = ("received_at", "event", "change_type", "state", "attempts", "reason")
+    list_display = ("received_at", "event", "change_type", "state", "attempts", "why")
     list_filter = ("state", "event", "change_type")
     fields = (
         *("event", "change_type", "happened_at", "received_at", "state", "attempts", "deferrals"),
-        *("next_try_at", "finished_at", "reason"),
+        *("next_try_at", "finished_at", "why"),
     )
     actions = ("replay",)
+
+    @admin.display(description=gettext_lazy("原因"))
+    def why(self, event: InboxEvent) -> str:
+        return event.reason_words
 
     @admin.action(description=gettext_lazy("重新处理所选的已搁置回调"), permissions=["view"])
     def replay(self, request: HttpRequest, chosen: QuerySet[InboxEvent]) -> None:

@@ -6,6 +6,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from crm.wecom.errors import words_for
+
 
 class InboxQuerySet(models.QuerySet):
     def due(self, now: datetime) -> "InboxQuerySet":
@@ -57,3 +59,8 @@ class InboxEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.event}/{self.change_type} {self.happened_at:%Y-%m-%d %H:%M:%S}"
+
+    @property
+    def reason_words(self) -> str:
+        """The reason in the reader's language."""
+        return words_for(self.reason)

@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _
 from crm import wecom
 from crm.shared.errors import DomainError
 from crm.sync.models import StagedPage, SyncObject, SyncRun
-from crm.sync.readers import READERS, Reader
+from crm.sync.readers import READERS, NothingListed, Reader
+from crm.wecom.errors import token_of
 from crm.wecom.records import Page
 
 log = structlog.get_logger("crm.sync")
@@ -93,12 +94,15 @@ def sync_object(name: str, *, clock: Clock = timezone.now) -> SyncRun:
         _apply(run, reader, clock)
     except (wecom.RetryLater, wecom.NotReachable, wecom.OutcomeUnknown) as error:
         # The pages stay: the next turn goes on with the page that did not come.
-        run.error, run.touched_at = str(error)[:255], clock()
+        run.error, run.touched_at = token_of(error), clock()
         run.save(update_fields=["error", "touched_at"])
         log.warning("sync interrupted", object=name, reason=run.error)
+    except NothingListed:
+        log.error("sync lists nothing", object=name)
+        _fail(run, "nothing_listed", clock())
     except Exception as error:
         log.exception("sync failed", object=name)
-        _fail(run, error, clock())
+        _fail(run, token_of(error), clock())
     return run
 
 
@@ -108,7 +112,7 @@ def _generation(name: str, now: datetime) -> SyncRun:
     if run is not None and run.started_at > now - TOO_OLD:
         return run
     if run is not None:
-        _fail(run, TimeoutError("interrupted for too long"), now)
+        _fail(run, "interrupted", now)
     return SyncRun.objects.create(object=name, started_at=now, touched_at=now)
 
 
@@ -166,8 +170,8 @@ def _apply(run: SyncRun, reader: Reader, clock: Clock) -> None:
 
 
 @transaction.atomic
-def _fail(run: SyncRun, error: Exception, now: datetime) -> None:
-    run.state, run.error = State.FAILED, (str(error) or type(error).__name__)[:255]
+def _fail(run: SyncRun, error: str, now: datetime) -> None:
+    run.state, run.error = State.FAILED, error
     run.finished_at = run.touched_at = now
     run.save()
     run.staged.all().delete()

@@ -4,6 +4,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from crm.wecom.errors import words_for
+
 
 class SyncObject(models.TextChoices):
     """What is synced, in this order: members stand in departments, contacts name members."""
@@ -52,6 +54,11 @@ class SyncRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.object} {self.started_at:%Y-%m-%d %H:%M} {self.state}"
+
+    @property
+    def error_words(self) -> str:
+        """The error in the reader's language."""
+        return words_for(self.error)
 
 
 class StagedPage(models.Model):

@@ -26,6 +26,10 @@ class ObjectHealth:
     next_due_at: datetime
     is_late: bool
 
+    @property
+    def is_new(self) -> bool:
+        return self.last_success_at is None and not self.error
+
 
 @dataclass(frozen=True)
 class SyncHealth:
@@ -39,7 +43,8 @@ class SyncHealth:
 
     @property
     def is_running(self) -> bool:
-        return any(one.is_running for one in self.objects)
+        """Something is being read, or waits for its very first turn."""
+        return any(one.is_running or one.is_new for one in self.objects)
 
     @property
     def complete_since(self) -> datetime | None:
@@ -74,7 +79,7 @@ def _health(name: str, now: datetime) -> ObjectHealth:
         ended=success.ended if success else 0,
         is_running=running,
         rows_read=last.rows if running else 0,
-        error=last.error if last else "",
+        error=last.error_words if last else "",
         next_due_at=next_due(name, now),
         is_late=not fresh and not (running and success is None),
     )

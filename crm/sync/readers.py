@@ -14,7 +14,6 @@ from crm.customers.actions import apply_contacts, apply_tags, end_missing_contac
 from crm.customers.models import Contact
 from crm.groups.actions import apply_groups, dismiss_groups
 from crm.groups.models import Group
-from crm.shared.errors import DomainError
 from crm.sync.models import SyncObject, SyncRun
 from crm.wecom.records import ContactSeen, GroupSeen, Page, TagGroupSeen
 
@@ -25,7 +24,7 @@ TOO_WIDE = 81017
 GROUP_IS_GONE = {49008, 40050, 86001, 86003, 90501}
 
 
-class NothingListed(DomainError):
+class NothingListed(Exception):
     """WeCom listed nothing where something must be: its scope setting, not our data, is wrong."""
 
 
@@ -79,7 +78,7 @@ def _department_page(client: wecom.Client, _part: Any, _cursor: str) -> Page:
 def _apply_departments(run: SyncRun, now: datetime) -> Outcome:
     rows = _all_items(run)
     if not rows:
-        raise NothingListed("WeCom lists no department; is the app's visible range empty?")
+        raise NothingListed
     return Outcome(changed=apply_departments(rows, now=now))
 
 
@@ -97,7 +96,7 @@ def _member_page(client: wecom.Client, part: int, _cursor: str) -> Page:
 def _apply_members(run: SyncRun, now: datetime) -> Outcome:
     members = {row["userid"]: row for row in _all_items(run)}
     if not members:
-        raise NothingListed("WeCom lists no member; is the app's visible range empty?")
+        raise NothingListed
     with transaction.atomic():
         for row in members.values():
             apply_agent(row, now=now)

@@ -270,14 +270,14 @@ class Client:
 
 def client() -> Client:
     """The client of the configured application."""
-    app = App(settings.WECOM_CORP_ID, settings.WECOM_SECRET)
-    return _client(os.getpid(), settings.WECOM_BASE_URL, app, settings.WECOM_AGENT_ID)
+    app = App(settings.WECOM_BASE_URL, settings.WECOM_CORP_ID, settings.WECOM_SECRET)
+    return _client(os.getpid(), app, settings.WECOM_AGENT_ID)
 
 
 @lru_cache(maxsize=4)
-def _client(_pid: int, base_url: str, app: App, agent_id: int) -> Client:
+def _client(_pid: int, app: App, agent_id: int) -> Client:
     # A worker's children must not share the connections of their parent, hence the process id.
-    return Client(Transport(base_url, app), agent_id=agent_id)
+    return Client(Transport(app), agent_id=agent_id)
 
 
 def _some(userids: Sequence[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """What may come of a call: permanent, later, uncertain, or our own mistake."""
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from crm.wecom.meanings import meaning_of
 
@@ -19,6 +20,11 @@ class WeComError(Exception):
         super().__init__(message)
         self.method = method
         self.code = code
+
+    @property
+    def token(self) -> str:
+        """What to store: ``words_for`` turns it into words in the language of whoever reads."""
+        return str(self.code) if self.code is not None else _TOKENS.get(type(self), str(self))
 
 
 class Refused(WeComError):
@@ -51,6 +57,38 @@ class OutcomeUnknown(WeComError):
     """The request may have been applied: reconcile before any repetition."""
 
 
+_TOKENS: dict[type[WeComError], str] = {
+    NotReachable: "not_reachable",
+    OutcomeUnknown: "outcome_unknown",
+    NothingToSend: "nothing_to_send",
+}
+_WORDS = {
+    "not_reachable": gettext_lazy("连不上企业微信"),
+    "outcome_unknown": gettext_lazy("企业微信没有答复，结果不明"),
+    "nothing_to_send": gettext_lazy("接收人名单是空的"),
+    "interrupted": gettext_lazy("多次中断，已放弃"),
+    "nothing_listed": gettext_lazy("企业微信什么也没有列出，请检查应用的可见范围"),
+}
+
+
+def words_for(token: str) -> str:
+    """A stored ``token`` in the reader's language; what is no token stays as it is."""
+    if token in _WORDS:
+        return str(_WORDS[token])
+    return _text(int(token), "") if token.lstrip("-").isdecimal() else token
+
+
+def token_of(error: Exception) -> str:
+    """What to store of any error: a token, or its kind and first line.
+
+    Further lines of database errors quote the row, and rows hold personal data.
+    """
+    if isinstance(error, WeComError):
+        return error.token[:255]
+    first_line = str(error).partition("\n")[0]
+    return f"{type(error).__name__}: {first_line}"[:255]
+
+
 def from_envelope(code: int, errmsg: str, *, method: str, retry_after: float = 5.0) -> WeComError:
     """The typed error of a business answer. Only ``errcode`` decides; ``errmsg`` is told."""
     if code in LATER:
@@ -63,6 +101,7 @@ def _text(code: int, errmsg: str) -> str:
     # What follows ", hint:" names our address and a look-up page: diagnostics, not words.
     said = errmsg.split(", hint:", 1)[0].strip()[:200]
     meaning = meaning_of(code)
-    if meaning:
+    if meaning or not said:
+        meaning = meaning or _("企业微信拒绝了请求")
         return _("%(meaning)s（企业微信错误 %(code)s）") % {"meaning": meaning, "code": code}
     return _("企业微信错误 %(code)s：%(said)s") % {"code": code, "said": said}

@@ -19,15 +19,18 @@ SAFETY_SECONDS = 300  # A token may die before its time; close to its end we do 
 
 @dataclass(frozen=True)
 class App:
-    """Whose token: tokens of different applications are not interchangeable."""
+    """Whose token: those of different applications, or origins, are not interchangeable."""
 
+    origin: str
     corp_id: str
     secret: str
 
     @property
     def key(self) -> str:
         """A name for cache and lock that does not give the secret away."""
-        digest = hashlib.sha256(f"{self.corp_id}\n{self.secret}".encode()).hexdigest()
+        digest = hashlib.sha256(
+            f"{self.origin}\n{self.corp_id}\n{self.secret}".encode()
+        ).hexdigest()
         return f"wecom:token:{digest[:24]}"
 
 

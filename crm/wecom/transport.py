@@ -39,13 +39,13 @@ _NEVER_CONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
 class Transport:
-    """Calls methods of one application at one origin."""
+    """Calls methods of one application at its origin."""
 
-    def __init__(self, base_url: str, app: App) -> None:
+    def __init__(self, app: App) -> None:
         self._app = app
         self._tokens = TokenStore(app, self._fetch_token)
         self._http = httpx.Client(
-            base_url=f"{base_url.rstrip('/')}/cgi-bin/",
+            base_url=f"{app.origin.rstrip('/')}/cgi-bin/",
             limits=httpx.Limits(max_connections=20, max_keepalive_connections=8),
             follow_redirects=False,
             trust_env=False,

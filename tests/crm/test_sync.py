@@ -179,10 +179,8 @@ def test_a_cursor_that_expired_starts_its_part_again(wecom_sandbox, small_pages)
 def test_a_refusal_fails_the_run_and_the_next_one_starts_afresh(wecom_sandbox):
     fault = wecom_sandbox.fault(CONTACTS, "errcode", errcode=60011)
     run = sync("customers")["customers"]
-    assert (run.state, run.error) == (
-        "failed",
-        "员工或部门不在应用可见范围内（企业微信错误 60011）",
-    )
+    assert (run.state, run.error) == ("failed", "60011")
+    assert run.error_words == "员工或部门不在应用可见范围内（企业微信错误 60011）"
     assert not StagedPage.objects.exists()
     wecom_sandbox.control("faults", verb="DELETE", id=fault)
     assert sync("customers")["customers"].pk != run.pk
