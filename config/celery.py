@@ -48,7 +48,7 @@ BEAT_SCHEDULE: dict[str, dict] = {
     "moments-keep-house": every(24 * 3600, "crm.moments.tasks.keep_house"),
     # analytics
     "columns-refresh": every(60, "analytics.events.tasks.refresh_columns"),
-    "columns-compile": every(20, "analytics.events.tasks.compile_kernel"),
+    "columns-compile": every(600, "analytics.events.tasks.compile_kernel"),
 }
 
 app = Celery("changke")

@@ -142,7 +142,8 @@ CORP_TIME_ZONE = env("CORP_TIME_ZONE", default="Asia/Shanghai")
 TIME_ZONE = CORP_TIME_ZONE
 
 STATIC_URL = "/static/"
-STATIC_ROOT = env("STATIC_ROOT", default=str(BASE_DIR / "staticfiles"))
+# Finders serve the local mode; only production collects.
+STATIC_ROOT = env("STATIC_ROOT", default="" if LOCAL else str(BASE_DIR / "staticfiles"))
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATICFILES_FINDERS = [
     "django.contrib.staticfiles.finders.FileSystemFinder",
@@ -252,6 +253,8 @@ LOGGING = {
 
 # Named kill points and other test aids exist only where this is set (tests/conftest.py).
 TESTING = env.bool("CHANGKE_TESTING", default=False)
+if TESTING:  # Thousands of throw-away logins; a slow hash would only test the hash.
+    PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 def _refuse_insecure() -> None:

@@ -1,0 +1,199 @@
+"""Every page about one object, asked by every role for an object of its own, of its team, of its
+department and of strangers. The pages come from the policy table, the expectation from the table
+below, which says in plain words what the design says of each role.
+"""
+
+import io
+from dataclasses import dataclass
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import transaction
+from django.urls import reverse
+from django.utils import timezone
+from PIL import Image
+
+from config.policies import PolicyRow, policy_table
+from crm.agents.access import Role
+from crm.agents.models import User
+from crm.audiences.models import Audience
+from crm.imports.models import FileImport
+from crm.jobs.models import Job
+from crm.moments.images import store_image
+from crm.moments.models import Moment, MomentTask
+from crm.outbox.models import OutboxItem
+from tests.factories import make_agent, make_department, make_friend, make_group, make_user
+
+DISTANCES = ("own", "team", "department", "foreign")
+EVERYTHING = frozenset(DISTANCES)
+NOTHING: frozenset[str] = frozenset()
+
+# How far each role sees what belongs to agents: customers, groups, moments, agents themselves.
+SEES = {
+    Role.AGENT: frozenset({"own"}),
+    Role.LEAD: frozenset({"own", "team"}),
+    Role.MANAGER: frozenset({"own", "team", "department"}),
+    Role.OPERATOR: EVERYTHING,
+    Role.REVIEWER: EVERYTHING,
+    Role.ADMIN: NOTHING,
+    Role.SERVICE: NOTHING,
+}
+# Who sees what belongs to another login, beside its owner.
+SEES_OTHERS = {"audience_id": {Role.OPERATOR}, "job_id": set(), "import_id": set()}
+
+
+@dataclass(frozen=True)
+class House:
+    """Who asks, and for what: the number of an object by argument name and distance."""
+
+    users: dict[str, User]
+    objects: dict[str, dict[str, object]]
+
+
+@pytest.fixture
+def house(db, settings, tmp_path) -> House:
+    settings.MEDIA_ROOT = str(tmp_path)
+    root = make_department()
+    sales, service = make_department(parent=root), make_department(parent=root)
+    team, other_team = make_department(parent=sales), make_department(parent=sales)
+    agents = {
+        "own": make_agent(department=team),
+        "team": make_agent(department=team),
+        "department": make_agent(department=other_team),
+        "foreign": make_agent(department=service),
+    }
+    users = {role: make_user(role) for role in Role.values}
+    users[Role.AGENT].agent = agents["own"]
+    users[Role.AGENT].save()
+    users[Role.LEAD].departments.set([team])
+    users[Role.MANAGER].departments.set([sales])
+    stranger = make_user(Role.OPERATOR)
+    objects = {name: {} for name in ("moment_id", "image_id", "item_id")}
+    objects["agent_id"] = {near: agent.pk for near, agent in agents.items()}
+    objects["customer_id"] = {near: make_friend(agent).pk for near, agent in agents.items()}
+    objects["group_id"] = {near: make_group(agent).pk for near, agent in agents.items()}
+    for near, agent in agents.items():
+        moment = _moment(agent, stranger)
+        objects["moment_id"][near] = moment.pk
+        objects["image_id"][near] = moment.images.get().pk
+        objects["item_id"][near] = _item(moment, stranger).pk
+    return House(users, objects | _owned(users, stranger))
+
+
+def _moment(agent, author: User) -> Moment:
+    moment = Moment.unsafe_all.create(
+        title="早安",
+        text="早安",
+        publish_at=timezone.now(),
+        publish_wall="2026-11-01T10:00",
+        state=Moment.State.APPROVED,
+        content_hash="0" * 64,
+        approved_hash="0" * 64,
+        created_by=author,
+    )
+    MomentTask.unsafe_all.create(moment=moment, agent=agent)
+    file = io.BytesIO()
+    Image.new("RGB", (32, 32), "teal").save(file, "PNG")
+    upload = SimpleUploadedFile("p.png", file.getvalue())
+    image = store_image(upload=upload, name="p.png", by=author)
+    image.moment = moment
+    image.save()
+    return moment
+
+
+def _item(moment: Moment, author: User) -> OutboxItem:
+    return OutboxItem.unsafe_all.create(
+        kind="moment.create",
+        key=f"matrix:{moment.pk}",
+        subject_type="moment",
+        subject_id=moment.pk,
+        state=OutboxItem.State.PARKED,
+        due_at=timezone.now(),
+        created_by=author,
+    )
+
+
+def _owned(users: dict[str, User], stranger: User) -> dict[str, dict[str, object]]:
+    """Audiences, jobs and imports belong to a login; each role has its own, and one is foreign."""
+    made: dict[str, dict[str, object]] = {"audience_id": {}, "job_id": {}, "import_id": {}}
+    for owner_name, owner in [*users.items(), ("foreign", stranger)]:
+        audience = Audience.unsafe_all.create(
+            name="人群", frozen_at=timezone.now(), customer_count=0, created_by=owner
+        )
+        job = Job.unsafe_all.create(kind=Job.Kind.EXPORT, title="导出", owner=owner)
+        file = FileImport.unsafe_all.create(
+            kind="orders", owner=owner, file_name="a.csv", stored_name=f"{owner.pk}.csv", size=1
+        )
+        made["audience_id"][owner_name] = audience.pk
+        made["job_id"][owner_name] = job.pk
+        made["import_id"][owner_name] = file.pk
+    return made
+
+
+def _argument(row: PolicyRow) -> str:
+    return row.route.partition("<")[2].partition(">")[0].rpartition(":")[2]
+
+
+def object_pages() -> list[PolicyRow]:
+    """Our own pages whose address names exactly one object."""
+    return [
+        row
+        for row in policy_table()
+        if row.policy and row.route.count("<") == 1 and row.name.startswith(("crm:", "analytics:"))
+    ]
+
+
+def expected(row: PolicyRow, role: str, near: str) -> str:
+    """``sees``, ``missing`` (404, also for foreign objects) or ``forbidden`` (403)."""
+    if role not in row.policy.roles:
+        return "forbidden"
+    others = SEES_OTHERS.get(_argument(row))
+    if others is None:
+        return "sees" if near in SEES[role] else "missing"
+    return "sees" if near == role or role in others else "missing"
+
+
+def answer(client, row: PolicyRow, pk: object) -> str:
+    """What the page says, with everything that it changed taken back."""
+    address = reverse(row.name, args=[pk])
+    with transaction.atomic():
+        response = client.get(address)
+        if response.status_code == 405:
+            response = client.post(address, {})
+        transaction.set_rollback(True)
+    assert response.status_code < 500, (row.name, response.status_code)
+    return {403: "forbidden", 404: "missing"}.get(response.status_code, "sees")
+
+
+def test_the_matrix_knows_every_kind_of_object(house):
+    unknown = {_argument(row) for row in object_pages()} - house.objects.keys()
+    assert unknown == set()
+
+
+@pytest.mark.parametrize("role", Role.values)
+def test_every_object_page_answers_by_role_and_distance(role, house, client):
+    client.force_login(house.users[role])
+    wrong = []
+    for row in object_pages():
+        for near, pk in house.objects[_argument(row)].items():
+            said, should = answer(client, row, pk), expected(row, role, near)
+            if row.name == "crm:jobs:report" and should == "sees":
+                should = "missing"  # A job that wrote no report has none to give.
+            if said != should:
+                wrong.append(f"{row.name} {near}: {said}, should be {should}")
+    assert wrong == []
+
+
+def test_a_missing_object_is_answered_like_a_foreign_one(house, client):
+    client.force_login(house.users[Role.AGENT])
+    for row in object_pages():
+        if Role.AGENT in row.policy.roles and _argument(row) != "image_id":
+            assert answer(client, row, 987_654_321) == "missing", row.name
+
+
+def test_a_stranger_never_reaches_an_object(house, client):
+    for row in object_pages():
+        for pk in house.objects[_argument(row)].values():
+            response = client.get(reverse(row.name, args=[pk]))
+            assert response.status_code == 302, row.name
+            assert "/accounts/login/" in response["Location"], row.name
