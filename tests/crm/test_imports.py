@@ -561,10 +561,13 @@ def test_a_confirmed_mapping_is_remembered_for_the_same_columns(operator, client
 
 @pytest.mark.parametrize("name", ["nothing", "a picture", "a bomb", "an open quote"])
 def test_a_bad_upload_is_refused_in_words(operator, client, name):
+    upload(client, order_file("O1,C1,paid,2026-11-03,5"))
+    FileImport.unsafe_all.update(file_name="waits for its columns.csv")
     response = upload(client, BAD_FILES[name])
     assert response.status_code == 422
+    assert "waits for its columns.csv" in response.content.decode()
     assert "error-summary" in response.content.decode()
-    assert not FileImport.unsafe_all.exists()
+    assert FileImport.unsafe_all.count() == 1
 
 
 def test_a_file_that_breaks_in_the_middle_is_told_by_its_row(operator, client):

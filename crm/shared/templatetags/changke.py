@@ -1,7 +1,8 @@
 """Template filters and tags of the product: ``{% load changke %}``."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import wraps
 from typing import Any
 
 from django import template
@@ -13,19 +14,33 @@ from crm.shared import formatting
 
 register = template.Library()
 
-register.filter("digits", formatting.digits)
-register.filter("compact", formatting.compact)
-register.filter("money", formatting.money)
-register.filter("compact_money", formatting.compact_money)
-register.filter("rate", formatting.rate)
-register.filter("share", formatting.share)
-register.filter("points", formatting.points)
-register.filter("masked_phone", formatting.masked_phone)
-register.filter("day", formatting.day)
-register.filter("when", formatting.when)
-register.filter("moment", formatting.moment)
-register.filter("duration", formatting.duration)
-register.filter("file_size", formatting.file_size)
+
+def _or_absent(show: Callable[..., str]) -> Callable[..., str]:
+    """The same format for templates, where a missing variable arrives as empty text."""
+
+    @wraps(show)
+    def shown(value: Any, *rest: Any) -> str:
+        return show(None if value == "" else value, *rest)
+
+    return shown
+
+
+for _show in (
+    formatting.digits,
+    formatting.compact,
+    formatting.money,
+    formatting.compact_money,
+    formatting.rate,
+    formatting.share,
+    formatting.points,
+    formatting.masked_phone,
+    formatting.day,
+    formatting.when,
+    formatting.moment,
+    formatting.duration,
+    formatting.file_size,
+):
+    register.filter(_show.__name__, _or_absent(_show))
 
 _SORT_ICONS = {
     "ascending": "chevron-up",
