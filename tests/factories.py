@@ -6,7 +6,7 @@ from typing import Any
 
 from crm.agents.access import Role
 from crm.agents.models import Agent, Department, User
-from crm.catalog.models import Order, Route
+from crm.catalog.models import Order
 from crm.customers.models import Channel, Contact, Customer, Tag, TagGroup
 from crm.groups.models import Group, Membership
 from crm.timeline.actions import NewFact, append_facts
@@ -112,14 +112,6 @@ def make_order(customer: Customer, **overrides: Any) -> Order:
             "paid_at": START,
             "amount_cents": 128_000,
         }
-        | overrides
-    )
-
-
-def make_route(**overrides: Any) -> Route:
-    n = next(_serial)
-    return Route.objects.create(
-        **{"route_no": f"R{n:06d}", "title": f"三亚 {n} 日", "days": 5, "price_cents": 399_900}
         | overrides
     )
 

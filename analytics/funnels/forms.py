@@ -111,11 +111,6 @@ class FunnelForm(forms.Form):
         """Declared events as code and name."""
         return list(self.events.items())
 
-    def hidden_pairs(self) -> list[tuple[str, str]]:
-        """The question as name and value pairs, for forms that act on its figures."""
-        query = self.query()
-        return [(name, value) for name, values in query.lists() for value in values]
-
     def query(self) -> QueryDict:
         """The question as a query string, defaults written out: a link keeps its meaning."""
         query = QueryDict(mutable=True)

@@ -6,17 +6,10 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from crm.shared.errors import DomainError
 from crm.shared.text import clean_text
 
 KEPT = 10_000
 _SHOWN = 120
-
-
-class RowsRefused(DomainError):
-    """The rows as a whole cannot be read."""
-
-    code = "rows_refused"
 
 
 class BadCell(Exception):

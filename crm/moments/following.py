@@ -25,7 +25,6 @@ log = structlog.get_logger(__name__)
 
 CLAIM = timedelta(seconds=90)
 JOB_WAIT = timedelta(seconds=3)
-JOB_LIVES = timedelta(hours=24)
 TROUBLE_WAIT = timedelta(seconds=30)
 OVER = timedelta(days=7)
 # How often we ask, by the age of the post: (younger than, every).

@@ -49,14 +49,6 @@ class Moment(TimeStamped):
         CANCELLED = "cancelled", _("已取消")
         UNCERTAIN = "uncertain", _("结果存疑")
 
-    # Handed over: WeCom has it, or may have it.
-    REMOTE = (
-        State.CREATING,
-        State.CREATED,
-        State.PUBLISHING,
-        State.DONE,
-        State.UNCERTAIN,
-    )
     FOLLOWED = (State.CREATED, State.PUBLISHING)
 
     title = models.CharField(_("名称"), max_length=64)
@@ -124,11 +116,6 @@ class Moment(TimeStamped):
 
     def __str__(self) -> str:
         return self.title
-
-    @property
-    def is_remote(self) -> bool:
-        """Whether WeCom has it or may have it."""
-        return self.state in self.REMOTE
 
 
 def image_path(image: "MomentImage", _name: str) -> str:

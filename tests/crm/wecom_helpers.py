@@ -1,6 +1,5 @@
 """What tests of WeCom share: settings that point at the sandbox, and callbacks made by hand."""
 
-import re
 import time
 from typing import Any
 
@@ -120,8 +119,3 @@ def story() -> list[tuple]:
         )
         for fact in facts
     )
-
-
-def without_cdata(xml: str) -> str:
-    """Readable in assertion messages."""
-    return re.sub(r"<!\[CDATA\[(.*?)\]\]>", r"\1", xml)
