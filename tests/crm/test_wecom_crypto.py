@@ -1,4 +1,4 @@
-"""The published vectors of WXBizMsgCrypt (reference/wecom.md, 13.3)."""
+"""The published vectors of WXBizMsgCrypt."""
 
 import base64
 
