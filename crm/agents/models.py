@@ -132,6 +132,9 @@ class User(AbstractUser):
     red_means_rise = models.BooleanField(_("红涨绿跌"), default=False)
     single_keys = models.BooleanField(_("单键快捷键"), default=True)
 
+    # `createsuperuser` asks for these: rights come from the role, Django's own flags open nothing.
+    REQUIRED_FIELDS = ("role",)
+
     class Meta:
         verbose_name = _("登录账号")
         verbose_name_plural = _("登录账号")

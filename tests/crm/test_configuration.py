@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.contrib import admin
+from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
 
@@ -13,6 +14,7 @@ from crm.agents.actions import audit, hash_key, issue_token
 from crm.agents.models import ApiToken, AuditEntry, User
 from crm.timeline.models import FactKind
 from tests.factories import (
+    PASSWORD,
     make_agent,
     make_channel,
     make_customer,
@@ -48,6 +50,13 @@ def make_token(by, **overrides):
 def test_only_administrators_get_in(client, db, role):
     client.force_login(make_user(role, is_staff=True, is_superuser=True))
     assert client.get(reverse("admin:index")).status_code == 403
+
+
+def test_the_first_administrator_is_made_on_the_command_line(client, db, monkeypatch):
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
+    call_command("createsuperuser", interactive=False, username="first", role="admin", verbosity=0)
+    assert client.login(username="first", password=PASSWORD)
+    assert client.get(reverse("admin:index")).status_code == 200
 
 
 def test_strangers_are_sent_to_the_common_sign_in(client, db):
