@@ -39,7 +39,7 @@ class MappingForm(forms.Form):
         choices = [("", aside)]
         for field in kind.fields:
             mark = " *" if field.required else ""
-            choices.append((field.name, f"{field.label}（{field.name}）{mark}"))
+            choices.append((field.name, f"{field.label} ({field.name}){mark}"))
         for position, header in enumerate(headers):
             if header:
                 self.fields[f"column_{position}"] = forms.ChoiceField(

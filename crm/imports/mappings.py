@@ -52,7 +52,7 @@ def layout(kind: RowKind, headers: Sequence[str], mapping: Mapping[str, str]) ->
         )
     missing = [field for field in kind.required if field.name not in chosen]
     if missing:
-        listed = _("、").join(f"{field.label}（{field.name}）" for field in missing)
+        listed = _("、").join(f"{field.label} ({field.name})" for field in missing)
         raise MappingRefused(
             _("缺少必需的列：%(columns)s。文件里的列：%(present)s")
             % {"columns": listed, "present": _("、").join(h for h in headers if h)[:300]},

@@ -9,6 +9,7 @@ from django.urls import NoReverseMatch, reverse
 from crm.agents.access import Role
 from crm.agents.models import User
 from crm.agents.navigation import SECTIONS
+from crm.shared.templatetags.changke import initial
 from tests.factories import PASSWORD, make_user
 
 pytestmark = pytest.mark.django_db
@@ -208,3 +209,8 @@ def test_the_admin_site_speaks_the_product_s_language_and_theme(client):
     page = html(client.get("/admin/"))
     assert 'lang="zh-Hans" data-theme="dark"' in page
     assert "css/admin.css" in page
+
+
+@pytest.mark.parametrize(("name", "shown"), [("欧阳娜", "娜"), ("manager", "M"), ("", "")])
+def test_an_avatar_shows_the_given_name_or_the_first_letter(name, shown):
+    assert initial(name) == shown

@@ -56,6 +56,12 @@ def iso(value: datetime) -> str:
 
 
 @register.filter
+def initial(name: str) -> str:
+    """What an avatar shows: the end of a Chinese name is the given one, else the first letter."""
+    return name[:1].upper() if name.isascii() else name[-1:]
+
+
+@register.filter
 def item(mapping: Mapping[Any, Any], key: Any) -> Any:
     """``mapping[key]``, or nothing."""
     return mapping.get(key)
