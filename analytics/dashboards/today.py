@@ -13,6 +13,7 @@ from crm.agents.access import Permission, Role
 from crm.agents.models import ApiToken, AuditEntry, User
 from crm.customers.queries import Waiting, waiting_people
 from crm.moments.models import Moment, MomentTask
+from crm.moments.queries import waiting_for
 from crm.outbox.models import OutboxItem
 from crm.shared.times import day_end, day_start, local_day
 from crm.timeline.queries import happened, tallies
@@ -198,10 +199,7 @@ def _if_may(user: User, permission: Permission, read: Callable[[], list]) -> lis
 
 
 def _approvals(user: User) -> list[Moment]:
-    waiting = Moment.objects.for_user(user).filter(state=Moment.State.WAITING)
-    # Nobody approves what they wrote or submitted themselves.
-    others = waiting.exclude(created_by=user).exclude(submitted_by=user)
-    return list(others.select_related("created_by__agent"))
+    return list(waiting_for(user).select_related("created_by__agent"))
 
 
 def _confirmations(user: User) -> list[Confirmation]:
