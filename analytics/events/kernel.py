@@ -19,14 +19,14 @@ they can decide: two events in the same second, or a distance of exactly one win
 """
 
 import os
-import tempfile
 from pathlib import Path
 
 # numba reads its cache folder once, on import. Without a folder shared by all processes every web
-# worker would compile for itself.
+# worker would compile for itself. The same folder as `STATE_DIR` of the settings, which are not
+# asked: the kernel also runs without Django.
 os.environ.setdefault(
     "NUMBA_CACHE_DIR",
-    str(Path(os.environ.get("CHANGKE_STATE") or tempfile.gettempdir()) / "numba"),
+    str(Path(os.environ.get("CHANGKE_STATE", Path(__file__).parents[2] / "var")) / "numba"),
 )
 
 import numpy as np
