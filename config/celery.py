@@ -5,11 +5,13 @@ started is found again by the next sweep of the timetable.
 """
 
 import os
+import signal
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_process_init
 
 from config import heartbeats
+from config.processes import end_with
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -78,3 +80,9 @@ app.autodiscover_tasks()
 @setup_logging.connect
 def keep_our_logging(**_kwargs: object) -> None:
     """Celery leaves logging alone when somebody listens here; Django has set it up already."""
+
+
+@worker_process_init.connect
+def end_with_the_worker(**_kwargs: object) -> None:
+    """A pool process whose worker was killed would wait for work for ever."""
+    end_with(os.getppid(), by=signal.SIGKILL)

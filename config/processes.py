@@ -77,6 +77,14 @@ def eventually(check: Callable[[], object], seconds: float, *, pause: float = 0.
     return True
 
 
+def end_with(parent: int, *, by: signal.Signals) -> None:
+    """Have the kernel send us the signal `by` when our parent process dies."""
+    if _libc is not None:
+        _libc.prctl(PR_SET_PDEATHSIG, int(by))
+        if os.getppid() != parent:  # It died before the tie was made.
+            os._exit(1)
+
+
 def spawn(
     command: list[str],
     *,
@@ -96,10 +104,7 @@ def spawn(
     parent = os.getpid()
 
     def tie_to_parent() -> None:
-        if _libc is not None:
-            _libc.prctl(PR_SET_PDEATHSIG, int(orphaned))
-            if os.getppid() != parent:  # It died before the tie was made.
-                os._exit(1)
+        end_with(parent, by=orphaned)
 
     user, group = account or (None, None)
     with log.open("ab") as output:

@@ -140,8 +140,8 @@ class Supervisor:
             log=self.log(name),
             env=self.env | (answers or {}),
             cwd=embedded.ROOT,
-            # A worker's TERM waits for its tasks; orphaned, it must not.
-            orphaned=signal.SIGQUIT if command[: len(WORKER)] == WORKER else signal.SIGTERM,
+            # A worker's TERM waits for its tasks and its QUIT for a broker that goes as well.
+            orphaned=signal.SIGKILL if command[: len(WORKER)] == WORKER else signal.SIGTERM,
             answers=answers is not None,
         )
         addresses.write_down(self.state, self.at, self.children)
