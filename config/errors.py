@@ -47,15 +47,15 @@ def forbidden(request: HttpRequest, permission: Permission | None) -> HttpRespon
     )
 
 
-def permission_denied(request: HttpRequest, exception=None) -> HttpResponse:
+def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     return _page(request, 403, str(exception) or _("没有权限"), holders=[])
 
 
-def not_found(request: HttpRequest, exception=None) -> HttpResponse:
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     return _page(request, 404, _("找不到这个页面，或您无权查看"))
 
 
-def bad_request(request: HttpRequest, exception=None) -> HttpResponse:
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     return _page(request, 400, _("请求有误，未做任何改动"))
 
 

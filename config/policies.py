@@ -46,7 +46,7 @@ NAMES = {
 }
 
 
-def policy_of(view, names: list[str], namespaces: list[str]) -> Policy | None:
+def policy_of(view: object, names: list[str], namespaces: list[str]) -> Policy | None:
     """The policy row of a resolved view, or None where nobody wrote one."""
     name = names[-1] if names else ""
     if name in NAMES:

@@ -7,6 +7,7 @@ each tries the common spelling first.
 
 import re
 import unicodedata
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -84,7 +85,7 @@ def _too_large() -> str:
     raise BadCell("too_large")
 
 
-def words(limit: int):
+def words(limit: int) -> Callable[[Any], str | None]:
     """A parser of free text up to ``limit`` characters."""
 
     def parse(raw: Any) -> str | None:
@@ -102,7 +103,7 @@ def name(raw: Any) -> str | None:
     return _bounded(value, 128) if value else None
 
 
-def identifier(limit: int):
+def identifier(limit: int) -> Callable[[Any], str | None]:
     """A parser of the numbers and ids by which other systems name their rows."""
 
     def parse(raw: Any) -> str | None:
@@ -264,7 +265,7 @@ def order_status(raw: Any) -> str | None:
         raise BadCell("unknown_status") from None
 
 
-def count(low: int, high: int):
+def count(low: int, high: int) -> Callable[[Any], int | None]:
     """A parser of whole numbers between two bounds."""
 
     def parse(raw: Any) -> int | None:
