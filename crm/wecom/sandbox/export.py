@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from .clock import SHANGHAI, iso
+from .dice import Dice
 from .past import Past
 
 CUSTOMERS = ["customer_id", "name", "phone", "unionid", "city", "birthday", "channel", "created_at"]
@@ -18,7 +19,7 @@ EVENTS = ["customer_id", "event", "at", "event_id", "agent_id", "group_id", "rou
 ROUTES = ["route_id", "title", "destination", "days", "price", "departure_city", "theme"]
 
 
-def write(folder: Path, past: Past, dice) -> None:
+def write(folder: Path, past: Past, dice: Dice) -> None:
     """customers.csv, orders.csv, events.csv and routes.csv of a generated past."""
     folder.mkdir(parents=True, exist_ok=True)
     write_csv(

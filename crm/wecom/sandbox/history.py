@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from typing import TYPE_CHECKING
 
 from . import names
 from .clock import DAY, HOUR
@@ -10,8 +11,11 @@ from .journeys import Journeys
 from .past import COUNTERS, Past
 from .travel import make_routes, place_order
 
+if TYPE_CHECKING:
+    from .world import Organisation, Plan
 
-def tell(plan, organisation, dice: Dice, *, epoch: float) -> Past:
+
+def tell(plan: "Plan", organisation: "Organisation", dice: Dice, *, epoch: float) -> Past:
     """The whole past of a plan, not yet written anywhere."""
     past = Past(epoch=epoch, days=plan.days)
     make_routes(past, dice)

@@ -1,11 +1,15 @@
 """What a person sees at `/`: the other side of the wire, refreshed every few seconds."""
 
 from html import escape
+from typing import TYPE_CHECKING
 
 from .clock import stamp as full_stamp
 from .page_parts import bdi, query, section, stamp
 from .page_tasks import SECTIONS
 from .words import WORDS
+
+if TYPE_CHECKING:
+    from .core import Sandbox
 
 REFRESH_SECONDS = 5
 
@@ -29,7 +33,7 @@ th{color:var(--quiet);font-weight:500}.good{color:var(--good)}.bad{color:var(--b
 MARKS = {"delivered": "good", "lost": "bad"}
 
 
-def render(sandbox, *, english: bool) -> str:
+def render(sandbox: "Sandbox", *, english: bool) -> str:
     """The whole page; everything that people could have typed is escaped."""
     language = "en" if english else "zh"
     words = WORDS[language]

@@ -1,9 +1,13 @@
 """What the sections of the page are made of."""
 
 from html import escape
+from typing import TYPE_CHECKING
 
 from .clock import stamp as full_stamp
 from .store import rows
+
+if TYPE_CHECKING:
+    from .core import Sandbox
 
 
 def section(title: str, header: list[str], body: list[list[str]], empty: str) -> str:
@@ -18,7 +22,7 @@ def section(title: str, header: list[str], body: list[list[str]], empty: str) ->
     )
 
 
-def query(sandbox, statement: str, values: tuple = ()) -> list[dict]:
+def query(sandbox: "Sandbox", statement: str, values: tuple = ()) -> list[dict]:
     with sandbox.store.read() as db:
         return rows(db.execute(statement, values))
 

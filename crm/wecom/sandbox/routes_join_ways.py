@@ -1,5 +1,7 @@
 """Join ways: codes that lead into customer groups (reference, 4.2)."""
 
+import sqlite3
+
 from . import shelf
 from .api import Call, endpoint
 from .routes_ways import JOIN_WAY, refuse_too_many
@@ -59,7 +61,7 @@ def _fields(call: Call) -> dict:
     }
 
 
-def living_chat(call: Call, chat_id: str):
+def living_chat(call: Call, chat_id: str) -> sqlite3.Row:
     """A group that exists and was not dismissed."""
     chat = call.db.execute("select * from chats where chat_id = ?", (chat_id,)).fetchone()
     if chat is None:

@@ -1,5 +1,7 @@
 """Media: ids live three days and belong to the scene they were uploaded for (12.2)."""
 
+import sqlite3
+
 from .api import Call, Raw, Upload, endpoint
 from .clock import DAY
 from .wire import Refused, text
@@ -47,7 +49,7 @@ def media_get(call: Call) -> Raw:
     return Raw(row["content_type"], row["content"], {"Content-Disposition": disposition})
 
 
-def usable(call: Call, media_id: str, *, scene: str):
+def usable(call: Call, media_id: str, *, scene: str) -> sqlite3.Row:
     """The stored file, if its id still works for this scene."""
     row = call.db.execute("select * from media where media_id = ?", (media_id,)).fetchone()
     if row is None or row["scene"] == "url" or call.now - row["created_at"] > LIFETIME:
