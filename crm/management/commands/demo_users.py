@@ -32,9 +32,8 @@ class Command(BaseCommand):
     help = (
         "Create one login per role (agent, lead, operator, manager, reviewer, admin) and a service "
         "user, link them to synced agents and departments, and name the channels of the simulated "
-        "company. Safe to run again: links are added "
-        "when there is something to link to. The password comes from CHANGKE_DEMO_PASSWORD, else "
-        "it is random and shown once."
+        "company. Safe to run again: links are added when there is something to link to. The "
+        "password comes from CHANGKE_DEMO_PASSWORD, else it is random and shown once."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

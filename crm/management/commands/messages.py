@@ -38,7 +38,7 @@ MARKERS = {
         "npgettext": ((1, "c"), 2, 3),
     }.items()
     for name in (base, f"{base}_lazy", f"{base}_noop")
-} | {"_": (1,), "_n": (1, 2), "ngettext": (1, 2)}
+} | {"_": (1,)}
 PLACEHOLDER = re.compile(r"%\((\w+)\)[sd]|\{(\w*)\}")
 
 Message = tuple[str | None, str, str | None]  # context, singular, plural

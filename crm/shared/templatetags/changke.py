@@ -50,12 +50,6 @@ _SORT_ICONS = {
 
 
 @register.filter
-def iso(value: datetime) -> str:
-    """The instant for a machine, with the corporation's offset."""
-    return formatting.in_corp_zone(value).isoformat(timespec="seconds")
-
-
-@register.filter
 def initial(name: str) -> str:
     """What an avatar shows: the end of a Chinese name is the given one, else the first letter."""
     return name[:1].upper() if name.isascii() else name[-1:]
@@ -80,7 +74,7 @@ def timestamp(value: datetime | None) -> str:
         return formatting.ABSENT
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
-        iso(value),
+        formatting.in_corp_zone(value).isoformat(timespec="seconds"),
         formatting.moment(value),
         formatting.when(value),
     )
