@@ -38,6 +38,16 @@ class LanguageMiddleware:
         return response
 
 
+def sign_in_address(request: HttpRequest) -> str:
+    """Where to sign in, and to come back from."""
+    return f"/accounts/login/?{urlencode({'next': request.get_full_path()})}"
+
+
+def redirect_to_sign_in(request: HttpRequest) -> HttpResponse:
+    """The way of a person who is not signed in yet."""
+    return redirect(sign_in_address(request))
+
+
 class PolicyMiddleware:
     """Refuses every view without a policy row, and every user whose role the row does not admit."""
 
@@ -54,6 +64,10 @@ class PolicyMiddleware:
         policy = policy_of(view, [match.url_name or ""], list(match.namespaces))
         if policy is None:
             return forbidden(request, None)
+        if match.url_name == "api-docs" and not request.user.is_authenticated:
+            return redirect_to_sign_in(
+                request
+            )  # For people, though under the API.
         if getattr(view, "cls", None) is not None and match.route.startswith("api/"):
             return None  # DRF authenticates tokens first; its PolicyPermission reads the same row.
         if policy.public:
@@ -73,12 +87,11 @@ class PolicyMiddleware:
         return None
 
     def _sign_in(self, request: HttpRequest) -> HttpResponse:
-        target = f"/accounts/login/?{urlencode({'next': request.get_full_path()})}"
         if request.path.startswith("/api/"):
             return JsonResponse({"error": "sign in or send a token"}, status=401)
         if getattr(request, "htmx", None):
-            return HttpResponse(status=401, headers={"HX-Redirect": target})
-        return redirect(target)
+            return HttpResponse(status=401, headers={"HX-Redirect": sign_in_address(request)})
+        return redirect_to_sign_in(request)
 
     def _idle_too_long(self, request: HttpRequest) -> bool:
         now, seen = int(time.time()), request.session.get("seen_at")

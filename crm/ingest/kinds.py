@@ -127,7 +127,7 @@ ORDERS = RowKind(
         _CUSTOMER,
         Field(
             "status",
-            _("状态"),
+            _("订单状态"),
             cells.order_status,
             required=True,
             aliases="order_status|state|状态|订单状态|交易状态",

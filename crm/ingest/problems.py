@@ -117,7 +117,7 @@ class Problems:
         return self.count > 0
 
     def __iter__(self) -> Iterator[Problem]:
-        return iter(self.kept)
+        return iter(sorted(self.kept, key=lambda problem: problem.line))
 
     @property
     def is_full(self) -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import pgettext_lazy
 
 from crm.agents.models import AuditEntry, User
 from crm.customers.models import Customer
@@ -22,15 +22,15 @@ LIKE, COMMENT = MomentReaction.Kind.LIKE, MomentReaction.Kind.COMMENT
 TASKS_A_PAGE = 100
 
 WORDS = {
-    "moment.draft": gettext_lazy("新建"),
-    "moment.edit": gettext_lazy("修改"),
-    "moment.submit": gettext_lazy("提交审批"),
-    "moment.approve": gettext_lazy("审批通过"),
-    "moment.reject": gettext_lazy("退回"),
-    "moment.reschedule": gettext_lazy("改期"),
-    "moment.cancel": gettext_lazy("取消"),
-    "moment.duplicate": gettext_lazy("复制"),
-    "moment.remind": gettext_lazy("提醒员工"),
+    "moment.draft": pgettext_lazy("deed", "新建"),
+    "moment.edit": pgettext_lazy("deed", "修改"),
+    "moment.submit": pgettext_lazy("deed", "提交审批"),
+    "moment.approve": pgettext_lazy("deed", "审批通过"),
+    "moment.reject": pgettext_lazy("deed", "退回"),
+    "moment.reschedule": pgettext_lazy("deed", "改期"),
+    "moment.cancel": pgettext_lazy("deed", "取消"),
+    "moment.duplicate": pgettext_lazy("deed", "复制"),
+    "moment.remind": pgettext_lazy("deed", "提醒员工"),
 }
 
 

@@ -324,3 +324,9 @@ def test_the_documentation_loads_nothing_from_elsewhere(client, db):
     assert client.get(reverse("api-schema")).status_code == 200
     client.force_login(make_user(Role.AGENT))
     assert client.get(reverse("api-docs")).status_code == 403
+
+
+def test_a_visitor_of_the_documentation_is_sent_to_sign_in(client):
+    response = client.get("/api/v1/docs/")
+    assert response.status_code == 302
+    assert response["Location"].startswith("/accounts/login/")

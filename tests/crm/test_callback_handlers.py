@@ -157,8 +157,9 @@ def test_tags_are_renamed_and_switched_off_but_never_deleted(client, wecom_sandb
 def test_a_customer_who_writes_makes_a_fact(client, wecom_sandbox):
     wecom_sandbox.step("chat", count=1)
     take(client, newest(wecom_sandbox), newest(wecom_sandbox))
-    assert sorted(kinds()) == ["friend_added", "message_received"]
     customer = Customer.unsafe_all.get()
+    relations = customer.contacts.count()  # Whoever is drawn may know several agents.
+    assert sorted(kinds()) == ["friend_added"] * relations + ["message_received"]
     assert customer.last_message_at == Fact.unsafe_all.get(kind__code="message_received").at
 
 
