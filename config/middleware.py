@@ -65,9 +65,7 @@ class PolicyMiddleware:
         if policy is None:
             return forbidden(request, None)
         if match.url_name == "api-docs" and not request.user.is_authenticated:
-            return redirect_to_sign_in(
-                request
-            )  # For people, though under the API.
+            return redirect_to_sign_in(request)  # For people, though under the API.
         if getattr(view, "cls", None) is not None and match.route.startswith("api/"):
             return None  # DRF authenticates tokens first; its PolicyPermission reads the same row.
         if policy.public:
