@@ -22,8 +22,8 @@ SECRET_KEY = env(
     "SECRET_KEY", default="only-for-commands-that-touch-no-session" * 2 if LOCAL else ""
 )
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["*"] if LOCAL else [])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SITE_URL = env("SITE_URL", default="http://127.0.0.1:8200" if LOCAL else "")
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[SITE_URL] if SITE_URL else [])
 
 INSTALLED_APPS = [
     "crm.apps.CrmConfig",
@@ -272,6 +272,7 @@ def _refuse_insecure() -> None:
         for name in (
             "WECOM_CORP_ID",
             "WECOM_SECRET",
+            "WECOM_AGENT_ID",
             "WECOM_CALLBACK_TOKEN",
             "WECOM_CALLBACK_AES_KEY",
         )
