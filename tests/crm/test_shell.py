@@ -5,11 +5,12 @@ import re
 import pytest
 from django.test import Client
 from django.urls import NoReverseMatch, reverse
+from django.utils.translation import override
 
 from crm.agents.access import Role
 from crm.agents.models import User
 from crm.agents.navigation import SECTIONS
-from crm.shared.templatetags.changke import initial
+from crm.shared.templatetags.changke import initial, told
 from tests.factories import PASSWORD, make_user
 
 pytestmark = pytest.mark.django_db
@@ -214,3 +215,13 @@ def test_the_admin_site_speaks_the_product_s_language_and_theme(client):
 @pytest.mark.parametrize(("name", "shown"), [("欧阳娜", "娜"), ("manager", "M"), ("", "")])
 def test_an_avatar_shows_the_given_name_or_the_first_letter(name, shown):
     assert initial(name) == shown
+
+
+def test_a_sentence_that_a_worker_kept_is_told_in_the_readers_language():
+    kept = "企业微信没有答复，结果不明"
+    with override("en"):
+        assert told(kept) == "WeCom did not answer; the outcome is unknown"
+        assert told("张三看过后台") == "张三看过后台"
+    with override("zh-hans"):
+        assert told(kept) == kept
+    assert told("") == ""

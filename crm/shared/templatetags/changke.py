@@ -8,6 +8,7 @@ from typing import Any
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from heroicons.templatetags.heroicons import heroicon_outline
 
 from crm.shared import formatting
@@ -53,6 +54,16 @@ _SORT_ICONS = {
 def initial(name: str) -> str:
     """What an avatar shows: the end of a Chinese name is the given one, else the first letter."""
     return name[:1].upper() if name.isascii() else name[-1:]
+
+
+@register.filter
+def told(sentence: str) -> str:
+    """A sentence that a worker wrote down, in the reader's language where it is one of ours.
+
+    Workers write Chinese, whose text is its own message id; words with numbers in them stay as
+    they were written.
+    """
+    return gettext(sentence) if sentence else ""
 
 
 @register.filter
