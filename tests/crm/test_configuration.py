@@ -213,3 +213,8 @@ def test_a_password_is_set_by_an_administrator_and_that_is_written_down(client, 
 def test_logins_are_switched_off_not_deleted(client, administrator):
     user = make_user(Role.OPERATOR)
     assert client.post(reverse("admin:crm_user_delete", args=[user.pk])).status_code == 403
+
+
+def test_only_our_own_models_are_configured_here():
+    """An authenticator's row holds its secret; no page may offer it."""
+    assert {model._meta.app_label for model in admin.site._registry} == {"crm"}
