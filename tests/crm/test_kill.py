@@ -10,12 +10,15 @@ import sys
 from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from crm.moments.models import Moment
 from crm.outbox.dispatcher import dispatch
 from crm.outbox.models import OutboxItem
+from crm.outbox.tasks import dispatch_due
 from tests.moment_world import MomentWorld
 from tests.sandbox_fixture import ROOT
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.worker]
 State = OutboxItem.State
@@ -127,3 +130,43 @@ def test_three_dispatchers_after_a_kill_still_make_one_post(world, killed_dispat
     assert (item.state, item.reason_code) == (State.DONE, "reconciled")
     assert world.created_at_wecom() == 1
     assert moment.state in Moment.FOLLOWED
+
+
+def test_a_celery_worker_killed_between_call_and_commit_leaves_one_post(world, process_environment):
+    """Its task is handed out again and finds the call open; a look at WeCom's records ends it."""
+    moment, sandbox = world.approved(), world.sandbox
+    OutboxItem.unsafe_all.update(due_at=timezone.now())  # A worker has no other clock.
+    command = [
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "config",
+        "worker",
+        "-Q",
+        "doorbell",
+        "-c",
+        "1",
+    ]
+    worker = subprocess.Popen(
+        command,
+        env={
+            **process_environment,
+            "WECOM_BASE_URL": sandbox.url,
+            "WECOM_CORP_ID": sandbox.corp_id,
+            "WECOM_SECRET": sandbox.secret,
+            "WECOM_AGENT_ID": str(sandbox.agent_id),
+            "CHANGKE_KILL_AT": "outbox.after_call",
+        },
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    dispatch_due.delay()
+    eventually(lambda: world.created_at_wecom() == 1, timeout=60)
+    worker.kill()
+    worker.wait()
+    assert world.item().state == State.CALLING
+    item = recovered(world, moment)
+    assert (item.state, item.reason_code) == (State.DONE, "reconciled")
+    assert world.created_at_wecom() == 1
