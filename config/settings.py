@@ -206,6 +206,8 @@ WECOM_BASE_URL = env("WECOM_BASE_URL", default="https://qyapi.weixin.qq.com")
 WECOM_CORP_ID = env("WECOM_CORP_ID", default="")
 WECOM_SECRET = env("WECOM_SECRET", default="")
 WECOM_AGENT_ID = env.int("WECOM_AGENT_ID", default=0)
+# Limits of the platform that have changed since: "image_bytes=20971520,calls_per_minute=8000".
+WECOM_LIMITS = env.dict("WECOM_LIMITS", cast={"value": int}, default={})
 WECOM_CALLBACK_TOKEN = env("WECOM_CALLBACK_TOKEN", default="")
 WECOM_CALLBACK_AES_KEY = env("WECOM_CALLBACK_AES_KEY", default="")
 

@@ -35,6 +35,10 @@ class NothingToSend(Refused):
     """The recipient list was empty. To WeCom that means everybody, so it never leaves the house."""
 
 
+class OverLimit(Refused):
+    """More, longer or larger than WeCom takes; it never leaves the house."""
+
+
 class Misconfigured(WeComError):
     """Our own settings or rights at WeCom are wrong; a person has to mend them."""
 

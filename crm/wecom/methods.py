@@ -63,3 +63,30 @@ CANCEL_MOMENT = _declare("POST", "externalcontact/cancel_moment_task", Repeat.RE
 # A second upload gives a second id of the same picture: waste, no harm.
 UPLOAD_ATTACHMENT = _declare("POST", "media/upload_attachment", Repeat.REPEATABLE, 40.0)
 SEND_APP_MESSAGE = _declare("POST", "message/send", Repeat.NON_REPEATABLE)
+
+MARK_TAGS = _declare("POST", "externalcontact/mark_tag", Repeat.REPEATABLE)
+
+CREATE_MASS_SEND = _declare("POST", "externalcontact/add_msg_template", Repeat.STATE_CHECKABLE)
+MASS_SENDS = _read("POST", "externalcontact/get_groupmsg_list_v2")
+MASS_SEND_TASKS = _read("POST", "externalcontact/get_groupmsg_task")
+MASS_SEND_RESULTS = _read("POST", "externalcontact/get_groupmsg_send_result")
+# Each one reaches people and counts against three a day.
+REMIND_MASS_SEND = _declare("POST", "externalcontact/remind_groupmsg_send", Repeat.NON_REPEATABLE)
+CANCEL_MASS_SEND = _declare("POST", "externalcontact/cancel_groupmsg_send", Repeat.REPEATABLE)
+
+# A second call with the same code tells "used" or "too late", never by whom.
+SEND_WELCOME = _declare("POST", "externalcontact/send_welcome_msg", Repeat.NON_REPEATABLE)
+
+TRANSFER_CUSTOMERS = _declare("POST", "externalcontact/transfer_customer", Repeat.STATE_CHECKABLE)
+TRANSFER_RESULTS = _read("POST", "externalcontact/transfer_result")
+TRANSFER_RESIGNED = _declare(
+    "POST", "externalcontact/resigned/transfer_customer", Repeat.STATE_CHECKABLE
+)
+RESIGNED_RESULTS = _read("POST", "externalcontact/resigned/transfer_result")
+UNASSIGNED = _read("POST", "externalcontact/get_unassigned_list")
+TRANSFER_GROUPS = _declare(
+    "POST", "externalcontact/groupchat/onjob_transfer", Repeat.STATE_CHECKABLE
+)
+TRANSFER_RESIGNED_GROUPS = _declare(
+    "POST", "externalcontact/groupchat/transfer", Repeat.STATE_CHECKABLE
+)
