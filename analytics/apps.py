@@ -11,4 +11,8 @@ class AnalyticsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        # Models exist only from here on. Importing them lets their figures be opened.
+        from analytics.retention import figures
+
+        self.figures = (figures,)
         load_on_first_request()

@@ -6,5 +6,7 @@ app_name = "analytics"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("analytics.dashboards.urls")),
+    path("", include("analytics.figures.urls")),
     path("", include("analytics.funnels.urls")),
+    path("", include("analytics.retention.urls")),
 ]

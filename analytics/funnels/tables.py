@@ -8,18 +8,10 @@ from urllib.parse import urlencode
 from django.utils.translation import gettext as _
 
 from analytics.charts.rates import Rate
+from analytics.figures.numbers import Number
 from analytics.funnels.answer import Answer, CellFigures, StepFigures
 from analytics.funnels.forms import CELL_PREFIX
 from crm.shared.formatting import digits, rate
-
-
-@dataclass(frozen=True)
-class Number:
-    """A number and where the people behind it are listed."""
-
-    value: int
-    href: str
-    label: str
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,7 @@ SECTIONS = (
         _("分析"),
         (
             Place("analytics:funnels:funnel", _("漏斗"), "funnel", P.ANALYTICS_VIEW, "f"),
+            Place("analytics:retention:retention", _("留存"), "arrow-path", P.ANALYTICS_VIEW, "l"),
             Place(
                 "analytics:dashboards:agents",
                 pgettext_lazy("navigation", "员工"),

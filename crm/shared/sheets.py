@@ -7,14 +7,19 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from django.http import StreamingHttpResponse
+from django.http import FileResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.utils.translation import get_language, override
+from openpyxl import Workbook
+from openpyxl.cell import WriteOnlyCell
 
 from crm.shared.times import corp_zone
 
 # What a spreadsheet takes for the beginning of a formula, also behind blanks and zero-width signs.
 _FORMULA = re.compile("^[\\s\u200b-\u200f\u2060\ufeff]*[=+\\-@\t\r\n＝＋－＠]")
 _BOM = "\ufeff"
+# Control characters that the format of workbooks does not have.
+_ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
 def safe_cell(value: Any) -> Any:
@@ -49,6 +54,44 @@ def csv_response(
     response["Content-Disposition"] = f'attachment; filename="{filename}"'
     response["Cache-Control"] = "no-store"
     return response
+
+
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+def sheet_response(
+    name: str, header: Iterable[str], rows: Iterable[Iterable[Any]], *, kind: str = "csv"
+) -> HttpResponseBase:
+    """The download as CSV, or as a workbook where ``kind`` is ``xlsx``; ``name`` has no ending."""
+    if kind != "xlsx":
+        return csv_response(f"{name}.csv", header, rows)
+    response = FileResponse(
+        _workbook(header, rows), as_attachment=True, filename=f"{name}.xlsx", content_type=XLSX
+    )
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _workbook(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> io.BytesIO:
+    """A workbook of one sheet, written row by row; text stays text, whatever it looks like."""
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet()
+
+    def cell(value: Any) -> Any:
+        value = safe_cell(value)
+        if not isinstance(value, str):
+            return value
+        made = WriteOnlyCell(sheet, value=_ILLEGAL.sub("", value))
+        made.data_type = "s"
+        return made
+
+    sheet.append([cell(str(title)) for title in header])
+    for row in rows:
+        sheet.append([cell(value) for value in row])
+    file = io.BytesIO()
+    book.save(file)
+    file.seek(0)
+    return file
 
 
 def _in_language(lines: Iterator[str], language: str | None) -> Iterator[str]:
