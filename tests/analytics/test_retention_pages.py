@@ -157,5 +157,5 @@ def test_an_unknown_figure_is_refused(client, house):
 
 
 def test_the_command_names_the_field_of_a_bad_question():
-    with pytest.raises(CommandError, match="^period: "):
+    with pytest.raises(CommandError, match=r"^period: "):
         call_command("retention", birth="order_paid", comes_back="order_paid", period="era")
