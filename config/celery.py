@@ -35,6 +35,7 @@ BEAT_SCHEDULE: dict[str, dict] = {
     "callbacks-work-inbox": every(5, "crm.callbacks.tasks.work_inbox"),
     "callbacks-tidy": every(24 * 3600, "crm.callbacks.tasks.tidy_inbox"),
     "sync-due": every(60, "crm.sync.tasks.sync_due"),
+    "sync-reconcile": every(300, "crm.sync.tasks.reconcile_if_due"),
     "sync-tidy": every(24 * 3600, "crm.sync.tasks.tidy_runs"),
     "customers-milestones": every(300, "crm.customers.tasks.record_milestones"),
     "customers-stages": every(900, "crm.customers.tasks.recompute_stages"),

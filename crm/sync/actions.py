@@ -11,17 +11,19 @@ from django.utils.translation import gettext as _
 
 from crm import wecom
 from crm.shared.errors import DomainError
-from crm.sync.models import StagedPage, SyncObject, SyncRun
+from crm.sync.counting import count
+from crm.sync.models import Reconcile, Repair, StagedPage, SyncObject, SyncRun
 from crm.sync.readers import READERS, NothingListed, Reader
 from crm.wecom.errors import token_of
 from crm.wecom.records import Page
 
 log = structlog.get_logger("crm.sync")
 
-EVERY = timedelta(minutes=30)
+EVERY: dict[str, timedelta] = dict.fromkeys(SyncObject.values, timedelta(minutes=30))
 AFTER_FAILURE = timedelta(minutes=5)
 TOO_OLD = timedelta(hours=12)
 KEPT = timedelta(days=30)
+REPAIRS_KEPT = timedelta(days=90)
 LOST_CURSOR = 50100
 _ONE_SYNC_LOCK = 7_302_002
 
@@ -76,18 +78,23 @@ def sync_due_objects(*, clock: Clock = timezone.now) -> list[SyncRun]:
 
 
 def next_due(name: str, now: datetime) -> datetime:
-    """When the object's turn is: half an hour after its last start, at once if interrupted."""
+    """When the object's turn is: some time after its last start, at once if interrupted."""
     last = SyncRun.objects.filter(object=name).first()
     if last is None or last.state == State.READING:
         return now
     if last.state == State.FAILED:
         return last.touched_at + AFTER_FAILURE
-    return last.started_at + EVERY
+    return last.started_at + EVERY[name]
 
 
-def sync_object(name: str, *, clock: Clock = timezone.now) -> SyncRun:
-    """Read one object to its end and apply it; call it while holding ``one_sync``."""
-    run = _generation(name, clock())
+def sync_object(
+    name: str, *, clock: Clock = timezone.now, reconcile: Reconcile | None = None
+) -> SyncRun:
+    """Read one object to its end and apply it; call it while holding ``one_sync``.
+
+    A reconcile reads everything afresh: pages that were asked for before it began are thrown away.
+    """
+    run = _generation(name, clock(), reconcile)
     reader = READERS[run.object]
     try:
         _read(run, reader, clock)
@@ -106,14 +113,15 @@ def sync_object(name: str, *, clock: Clock = timezone.now) -> SyncRun:
     return run
 
 
-def _generation(name: str, now: datetime) -> SyncRun:
+def _generation(name: str, now: datetime, reconcile: Reconcile | None) -> SyncRun:
     """The generation under way, unless it is too old to go on with, else a new one."""
     run = SyncRun.objects.filter(object=name, state=State.READING).first()
-    if run is not None and run.started_at > now - TOO_OLD:
+    since = reconcile.started_at if reconcile else now - TOO_OLD
+    if run is not None and run.started_at >= since:
         return run
     if run is not None:
         _fail(run, "interrupted", now)
-    return SyncRun.objects.create(object=name, started_at=now, touched_at=now)
+    return SyncRun.objects.create(object=name, started_at=now, touched_at=now, reconcile=reconcile)
 
 
 def _read(run: SyncRun, reader: Reader, clock: Clock) -> None:
@@ -160,13 +168,23 @@ def _restart_part(run: SyncRun) -> None:
 
 def _apply(run: SyncRun, reader: Reader, clock: Clock) -> None:
     outcome = reader.apply(run, clock())
+    counted = count(run)
     with transaction.atomic():
-        run.changed, run.ended = outcome.changed, outcome.ended
+        run.changed, run.ended, run.repaired = outcome.changed, outcome.ended, outcome.repaired
+        run.remote_rows, run.local_rows = counted.remote, counted.local
+        run.remains = [remainder.as_json() for remainder in counted.remains]
         run.state, run.error = State.DONE, ""
         run.finished_at = run.touched_at = clock()
         run.save()
         run.staged.all().delete()
-    log.info("sync done", object=run.object, rows=run.rows, changed=run.changed, ended=run.ended)
+    log.info(
+        "sync done",
+        object=run.object,
+        rows=run.rows,
+        changed=run.changed,
+        ended=run.ended,
+        repaired=run.repaired,
+    )
 
 
 @transaction.atomic
@@ -178,10 +196,13 @@ def _fail(run: SyncRun, error: str, now: datetime) -> None:
 
 
 def forget_old_runs(*, now: datetime | None = None) -> int:
-    """Delete runs after 30 days, but the last success of an object stays."""
+    """Delete runs after 30 days, but the last success of an object stays; repairs after 90."""
+    now = now or timezone.now()
+    Repair.unsafe_all.filter(found_at__lt=now - REPAIRS_KEPT).delete()
+    Reconcile.objects.filter(started_at__lt=now - REPAIRS_KEPT).delete()
     kept = [
         SyncRun.objects.filter(object=name, state=State.DONE).values_list("pk", flat=True).first()
         for name in SyncObject.values
     ]
-    old = SyncRun.objects.filter(started_at__lt=(now or timezone.now()) - KEPT)
+    old = SyncRun.objects.filter(started_at__lt=now - KEPT)
     return old.exclude(pk__in=[pk for pk in kept if pk]).delete()[0]

@@ -1,12 +1,32 @@
 """How the sync is doing."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from crm.sync.actions import EVERY, next_due
-from crm.sync.models import SyncObject, SyncRun
+from django.db.models import Count, QuerySet
+from django.utils.translation import gettext as _
 
-LATE = 3 * EVERY
+from crm.agents.models import User
+from crm.customers.models import Customer
+from crm.sync.actions import EVERY, next_due
+from crm.sync.counting import REASONS
+from crm.sync.feeds import FEEDS, Feed, FeedState
+from crm.sync.models import Reconcile, Repair, SyncObject, SyncRun
+from crm.sync.reconciling import next_turn, report
+from crm.sync.remedies import remedy_for
+from crm.wecom.errors import words_for
+
+MISSED_TURNS = 3
+
+
+@dataclass(frozen=True)
+class Remains:
+    """Rows that differ although the run succeeded, with the reason in words."""
+
+    words: str
+    count: int
+    customers: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -23,12 +43,47 @@ class ObjectHealth:
     is_running: bool
     rows_read: int
     error: str
-    next_due_at: datetime
+    next_due_at: datetime | None
     is_late: bool
+    remedy: str = ""
+    repaired: int = 0
+    remote: int | None = None
+    local: int | None = None
+    remains: tuple[Remains, ...] = ()
+    lag: timedelta | None = None
+    run_id: int | None = None
+    can_sync: bool = True
 
     @property
     def is_new(self) -> bool:
         return self.last_success_at is None and not self.error
+
+    @property
+    def level(self) -> str:
+        """The colour of its badge: bad, warn, brand or good; "" while it never ran."""
+        if self.error:
+            return "bad"
+        if self.is_running:
+            return "brand"
+        if self.last_success_at is None:
+            return ""
+        return "warn" if self.is_late else "good"
+
+    @property
+    def state_words(self) -> str:
+        """The state in a word."""
+        return {
+            "bad": _("出错"),
+            "brand": _("读取中"),
+            "": _("尚未开始"),
+            "warn": _("迟了"),
+            "good": _("正常"),
+        }[self.level]
+
+    @property
+    def differing(self) -> int:
+        """Rows that differ after the last success."""
+        return sum(one.count for one in self.remains)
 
 
 @dataclass(frozen=True)
@@ -59,14 +114,21 @@ class SyncHealth:
 
 def sync_health(now: datetime) -> SyncHealth:
     """The state of every object at ``now``."""
-    return SyncHealth(tuple(_health(name, now) for name in SyncObject.values))
+    feeds = [(feed, feed.state(now)) for feed in FEEDS]
+    return SyncHealth(
+        (
+            *(_health(name, now) for name in SyncObject.values),
+            *(_feed_health(feed, state, now) for feed, state in feeds if state),
+        )
+    )
 
 
 def _health(name: str, now: datetime) -> ObjectHealth:
     last = SyncRun.objects.filter(object=name).first()
     success = SyncRun.objects.filter(object=name, state=SyncRun.State.DONE).first()
     running = last is not None and last.state == SyncRun.State.READING
-    fresh = success is not None and success.finished_at > now - LATE
+    fresh = success is not None and success.finished_at > now - MISSED_TURNS * EVERY[name]
+    token = last.error if last else ""
     return ObjectHealth(
         object=name,
         label=str(SyncObject(name).label),
@@ -79,12 +141,120 @@ def _health(name: str, now: datetime) -> ObjectHealth:
         ended=success.ended if success else 0,
         is_running=running,
         rows_read=last.rows if running else 0,
-        error=last.error_words if last else "",
+        error=words_for(token) if token else "",
         next_due_at=next_due(name, now),
         is_late=not fresh and not (running and success is None),
+        remedy=remedy_for(token),
+        repaired=success.repaired if success else 0,
+        remote=success.remote_rows if success else None,
+        local=success.local_rows if success else None,
+        remains=_remains(success),
+        lag=now - success.finished_at if success else None,
+        run_id=success.pk if success else None,
     )
+
+
+def _remains(run: SyncRun | None) -> tuple[Remains, ...]:
+    return tuple(
+        Remains(str(REASONS.get(row["reason"], row["reason"])), row["count"])
+        for row in (run.remains if run else ())
+    )
+
+
+def _feed_health(feed: Feed, state: FeedState, now: datetime) -> ObjectHealth:
+    fresh = state.last_success_at is not None and state.last_success_at > now - state.late_after
+    lagging = state.lag is not None and state.lag > state.late_after
+    return ObjectHealth(
+        object=feed.name,
+        label=str(feed.label),
+        last_success_at=state.last_success_at,
+        seconds=state.seconds,
+        rows=state.rows,
+        changed=0,
+        ended=0,
+        is_running=state.is_running,
+        rows_read=0,
+        error=words_for(state.error) if state.error else "",
+        next_due_at=state.next_due_at,
+        is_late=not fresh or lagging,
+        remedy=remedy_for(state.error),
+        lag=state.lag,
+        can_sync=False,
+    )
+
+
+def differences(found: SyncHealth, user: User) -> list[tuple[ObjectHealth, Remains]]:
+    """What still differs after the last success of each object, with the customers one may see."""
+    runs = SyncRun.objects.in_bulk([one.run_id for one in found.objects if one.run_id])
+    wanted = {
+        pk
+        for run in runs.values()
+        if run.object == SyncObject.CUSTOMERS
+        for row in run.remains
+        for pk in row["ids"]
+    }
+    names = dict(Customer.objects.for_user(user).filter(pk__in=wanted).values_list("pk", "name"))
+    told = []
+    for one in found.objects:
+        run = runs.get(one.run_id)
+        for row in run.remains if run else ():
+            people = row["ids"] if run.object == SyncObject.CUSTOMERS else ()
+            shown = tuple((pk, names[pk]) for pk in people if pk in names)
+            words = str(REASONS.get(row["reason"], row["reason"]))
+            told.append((one, Remains(words, row["count"], shown)))
+    return told
 
 
 def recent_runs(limit: int = 30) -> list[SyncRun]:
     """The newest runs of all objects."""
     return list(SyncRun.objects.all()[:limit])
+
+
+@dataclass(frozen=True)
+class LastReconcile:
+    """The newest round, what it put right by kind, and when the next one is."""
+
+    row: Reconcile | None
+    kinds: tuple[tuple[str, str, int], ...]
+    failed: int
+    next_at: datetime
+
+    @property
+    def repaired(self) -> int:
+        return sum(n for _kind, _label, n in self.kinds)
+
+
+def last_reconcile(now: datetime) -> LastReconcile:
+    """What the newest reconcile came to."""
+    row = Reconcile.objects.first()
+    if row is None:
+        return LastReconcile(None, (), 0, next_turn(now))
+    found = report(row)
+    labels = dict(Repair.Kind.choices)
+    kinds = tuple((kind, str(labels[kind]), n) for kind, n in found.repairs.items())
+    failed = sum(run.state == SyncRun.State.FAILED for run in found.runs)
+    return LastReconcile(row, kinds, failed, next_turn(now))
+
+
+def repairs(user: User, params: Mapping[str, str]) -> QuerySet:
+    """Repairs within the user's scope, narrowed by object, kind, customer and round."""
+    rows = Repair.objects.for_user(user).select_related("customer", "agent", "group")
+    if params.get("object") in SyncObject.values:
+        rows = rows.filter(object=params["object"])
+    if params.get("kind") in Repair.Kind.values:
+        rows = rows.filter(kind=params["kind"])
+    for name, column in (("customer", "customer"), ("round", "run__reconcile")):
+        if number := _number(params.get(name, "")):
+            rows = rows.filter(**{column: number})
+    return rows
+
+
+def repairs_by_object(user: User) -> list[tuple[str, str, int]]:
+    """(object, label, count) of the repairs that the user may see."""
+    counts = Repair.objects.for_user(user).order_by().values_list("object")
+    found = dict(counts.annotate(n=Count("pk")))
+    return [(name, str(label), found[name]) for name, label in SyncObject.choices if name in found]
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 18 else None

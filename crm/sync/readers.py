@@ -1,6 +1,7 @@
 """How each object is read: in which parts, page by page, and how a complete set is applied."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,10 +11,12 @@ from django.db import connection, transaction
 from crm import wecom
 from crm.agents.actions import apply_agent, apply_departments, retire_missing_agents
 from crm.agents.models import Agent
-from crm.customers.actions import apply_contacts, apply_tags, end_missing_contacts
+from crm.customers.actions import apply_contacts, apply_tags, end_missing_contacts, one_writer
 from crm.customers.models import Contact
 from crm.groups.actions import apply_groups, dismiss_groups
 from crm.groups.models import Group
+from crm.sync import comparing
+from crm.sync.comparing import Witness
 from crm.sync.models import SyncObject, SyncRun
 from crm.wecom.records import ContactSeen, GroupSeen, Page, TagGroupSeen
 
@@ -34,6 +37,7 @@ class Outcome:
 
     changed: int = 0
     ended: int = 0
+    repaired: int = 0
 
 
 @dataclass(frozen=True)
@@ -97,10 +101,16 @@ def _apply_members(run: SyncRun, now: datetime) -> Outcome:
     members = {row["userid"]: row for row in _all_items(run)}
     if not members:
         raise NothingListed
+    seen = comparing.witness(run, now)
     with transaction.atomic():
+        before = comparing.agent_states()
         for row in members.values():
             apply_agent(row, now=now)
-        return Outcome(len(members), retire_missing_agents(set(members), now=now))
+        outcome = Outcome(len(members), retire_missing_agents(set(members), now=now))
+        if seen:
+            repairs = comparing.agent_repairs(seen, before, comparing.agent_states())
+            outcome.repaired = comparing.write_down(repairs)
+    return outcome
 
 
 # Tags
@@ -112,8 +122,15 @@ def _tag_page(client: wecom.Client, _part: Any, _cursor: str) -> Page:
 
 def _apply_tags(run: SyncRun, now: datetime) -> Outcome:
     groups = [TagGroupSeen.from_wire(row) for row in _all_items(run)]
+    seen = comparing.witness(run, now)
     with transaction.atomic():
-        return Outcome(apply_tags(groups, asked_at=run.staged.get().asked_at, now=now))
+        one_writer()
+        before = comparing.catalogue_state()
+        outcome = Outcome(apply_tags(groups, asked_at=run.staged.get().asked_at, now=now))
+        if seen:
+            repairs = comparing.catalogue_repairs(seen, before, comparing.catalogue_state())
+            outcome.repaired = comparing.write_down(repairs)
+    return outcome
 
 
 # Customers and their relations
@@ -132,15 +149,30 @@ def _contact_page(client: wecom.Client, part: list[str], cursor: str) -> Page:
 
 
 def _apply_customers(run: SyncRun, now: datetime) -> Outcome:
-    outcome = Outcome()
+    outcome, seen = Outcome(), comparing.witness(run, now)
     for asked_at, items in _several_pages(run):
-        seen = [ContactSeen.from_pair(item) for item in items]
         with transaction.atomic():
-            outcome.changed += apply_contacts(seen, asked_at=asked_at, now=now).changed
+            _apply_contacts(items, outcome, seen, asked_at=asked_at, now=now)
     with transaction.atomic():
-        missing = Contact.unsafe_all.filter(pk__in=_missing_contacts(run))
+        one_writer()
+        missing = list(Contact.unsafe_all.filter(pk__in=_missing_contacts(run)))
+        if seen:
+            outcome.repaired += comparing.write_down(comparing.relations_gone(seen, missing))
         outcome.ended = len(end_missing_contacts(missing, asked_at=now, now=now))
     return outcome
+
+
+def _apply_contacts(
+    items: list[Any], outcome: Outcome, seen: Witness | None, *, asked_at: datetime, now: datetime
+) -> None:
+    contacts = [ContactSeen.from_pair(item) for item in items]
+    pairs = [(c.customer.external_userid, r.userid) for c in contacts for r in c.relations]
+    one_writer()
+    before = comparing.relation_states(pairs) if seen else {}
+    outcome.changed += apply_contacts(contacts, asked_at=asked_at, now=now).changed
+    if seen:
+        after = comparing.relation_states(pairs)
+        outcome.repaired += comparing.write_down(comparing.relation_repairs(seen, before, after))
 
 
 _MISSING = """
@@ -212,18 +244,34 @@ def _group_page(client: wecom.Client, part: list[str], _cursor: str) -> Page:
 
 
 def _apply_groups(run: SyncRun, now: datetime) -> Outcome:
-    outcome, listed = Outcome(), set()
+    outcome, seen, listed = Outcome(), comparing.witness(run, now), set()
     for asked_at, items in _items(run):
-        seen = [GroupSeen.from_wire(item) for item in items]
-        listed |= {group.chat_id for group in seen}
-        with transaction.atomic():
-            applied = apply_groups(seen, asked_at=asked_at, now=now, closes_stays=True)
+        groups = [GroupSeen.from_wire(item) for item in items]
+        chat_ids = [group.chat_id for group in groups]
+        listed.update(chat_ids)
+        with transaction.atomic(), _watched_groups(chat_ids, outcome, seen):
+            applied = apply_groups(groups, asked_at=asked_at, now=now, closes_stays=True)
         outcome.changed += applied.changed
     with transaction.atomic():
-        gone = Group.unsafe_all.current().exclude(chat_id__in=listed)
-        gone = gone.filter(synced_at__lt=run.started_at).values_list("chat_id", flat=True)
-        outcome.ended = dismiss_groups(list(gone), at=now, now=now, observed=True)
+        missing = Group.unsafe_all.current().exclude(chat_id__in=listed)
+        missing = missing.filter(synced_at__lt=run.started_at)
+        gone = list(missing.values_list("chat_id", flat=True))
+        with _watched_groups(gone, outcome, seen):
+            outcome.ended = dismiss_groups(gone, at=now, now=now, observed=True)
     return outcome
+
+
+@contextmanager
+def _watched_groups(chat_ids: list[str], outcome: Outcome, seen: Witness | None) -> Iterator[None]:
+    """Write down what the work inside puts right in these groups."""
+    if seen is None:
+        yield
+        return
+    one_writer()
+    before = comparing.group_states(chat_ids)
+    yield
+    repairs = comparing.group_repairs(seen, before, comparing.group_states(chat_ids))
+    outcome.repaired += comparing.write_down(repairs)
 
 
 def _one_part(_client: wecom.Client) -> list[Any]:

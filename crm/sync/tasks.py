@@ -2,7 +2,9 @@
 
 from celery import shared_task
 
-from crm.sync import actions
+from crm.agents.models import User
+from crm.sync import actions, reconciling
+from crm.sync.models import Reconcile
 
 
 @shared_task
@@ -12,15 +14,28 @@ def sync_due() -> int:
 
 
 @shared_task
-def sync_now() -> int:
-    """Sync everything because somebody asked; nothing when one is running already."""
+def reconcile_if_due() -> int:
+    """The nightly reconcile, or one that was interrupted; returns how many objects it has read."""
+    report = reconciling.reconcile_if_due()
+    return len(report.runs) if report else 0
+
+
+@shared_task
+def sync_now(name: str = "", user_id: int | None = None) -> int:
+    """Reconcile everything, or sync one object, because somebody asked.
+
+    Nothing when a sync is running already.
+    """
     try:
-        return len(actions.sync_objects())
+        if name:
+            return len(actions.sync_objects([name]))
+        by = User.objects.filter(pk=user_id).first()
+        return len(reconciling.reconcile_all(trigger=Reconcile.Trigger.PERSON, by=by).runs)
     except actions.SyncBusy:
         return 0
 
 
 @shared_task
 def tidy_runs() -> int:
-    """Forget old runs."""
+    """Forget old runs and repairs."""
     return actions.forget_old_runs()

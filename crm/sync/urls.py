@@ -6,5 +6,6 @@ app_name = "sync"
 
 urlpatterns = [
     path("", views.health, name="health"),
+    path("repairs/", views.repair_list, name="repairs"),
     path("now/", views.sync_now, name="now"),
 ]

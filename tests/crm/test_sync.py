@@ -21,6 +21,7 @@ from crm.sync.models import StagedPage, SyncRun
 from crm.sync.queries import sync_health
 from crm.timeline.models import Fact
 from crm.wecom import Client
+from crm.wecom.calls import contacts as contact_calls
 from tests.crm.wecom_helpers import present, story, take, told
 from tests.factories import make_user
 from tests.sandbox_fixture import ROOT
@@ -161,7 +162,7 @@ def test_a_page_that_fails_deletes_nobody_and_the_next_turn_goes_on_there(
 @pytest.fixture
 def small_pages(monkeypatch):
     """Pages of twenty, so that the small world has several."""
-    monkeypatch.setattr(sys.modules[Client.__module__], "CONTACTS_PER_PAGE", 20)
+    monkeypatch.setattr(contact_calls, "CONTACTS_PER_PAGE", 20)
 
 
 def test_a_cursor_that_expired_starts_its_part_again(wecom_sandbox, small_pages):
