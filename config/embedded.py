@@ -57,6 +57,8 @@ def environment(state: Path) -> dict[str, str]:
         "CACHE_URL": f"unix://{valkey}?db=1",
         "NUMBA_CACHE_DIR": str(state / "numba"),
         "WECOM_BASE_URL": running_demo(state).get("sandbox", "http://127.0.0.1:8300"),
+        "WECOM_ARCHIVE": "sandbox",
+        "WECOM_ARCHIVE_SECRET": "sandbox-archive-secret",  # Of a sandbox on loopback.
     }
 
 

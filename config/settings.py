@@ -211,6 +211,16 @@ WECOM_LIMITS = env.dict("WECOM_LIMITS", cast={"value": int}, default={})
 WECOM_CALLBACK_TOKEN = env("WECOM_CALLBACK_TOKEN", default="")
 WECOM_CALLBACK_AES_KEY = env("WECOM_CALLBACK_AES_KEY", default="")
 
+# The chat archive (会话存档): "native" with the vendor's library, "sandbox" on this machine only.
+WECOM_ARCHIVE_LIBRARY = env("WECOM_ARCHIVE_LIBRARY", default="")
+WECOM_ARCHIVE = env("WECOM_ARCHIVE", default="native" if WECOM_ARCHIVE_LIBRARY else "")
+WECOM_ARCHIVE_SECRET = env("WECOM_ARCHIVE_SECRET", default="")
+WECOM_ARCHIVE_KEYS = env("WECOM_ARCHIVE_KEYS", default=str(STATE_DIR / "archive-keys"))
+WECOM_ARCHIVE_PROXY = env("WECOM_ARCHIVE_PROXY", default="")
+WECOM_ARCHIVE_PROXY_PASSWORD = env("WECOM_ARCHIVE_PROXY_PASSWORD", default="")
+ARCHIVE_KEPT_DAYS = env.int("ARCHIVE_KEPT_DAYS", default=365)
+ARCHIVE_MEDIA_BYTES = env.int("ARCHIVE_MEDIA_BYTES", default=100_000_000)
+
 # Hours after creation at which agents who have not published a moment are reminded.
 MOMENT_REMIND_HOURS = env.list("MOMENT_REMIND_HOURS", cast=float, default=[2.0, 8.0, 20.0])
 
@@ -280,6 +290,10 @@ def _refuse_insecure() -> None:
         )
         if not globals()[name]
     ]
+    if WECOM_ARCHIVE not in ("", "native"):
+        problems.append("WECOM_ARCHIVE must be native or empty")
+    if WECOM_ARCHIVE == "native" and not (WECOM_ARCHIVE_LIBRARY and WECOM_ARCHIVE_SECRET):
+        problems.append("the archive needs WECOM_ARCHIVE_LIBRARY and WECOM_ARCHIVE_SECRET")
     if problems:
         raise ImproperlyConfigured("not starting insecurely: " + "; ".join(problems))
 

@@ -2,6 +2,7 @@
 
 import crm.agents.models
 import crm.api.models
+import crm.archive.models
 import crm.audiences.models
 import crm.callbacks.models
 import crm.catalog.models

@@ -1,6 +1,7 @@
 """Table of contents for Celery: one import per domain that has tasks."""
 
 import crm.api.tasks
+import crm.archive.tasks
 import crm.callbacks.tasks
 import crm.customers.tasks
 import crm.imports.tasks

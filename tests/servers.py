@@ -44,5 +44,6 @@ elif XDIST_WORKER:
     _own_valkey_databases(XDIST_WORKER)
 os.environ.setdefault("CHANGKE_MODE", "local")
 os.environ["CHANGKE_TESTING"] = "1"
+os.environ["WECOM_ARCHIVE"] = ""  # Tests of the archive say which one they mean.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright's loop runs in the tests' thread.
 catalogues.compile_all()

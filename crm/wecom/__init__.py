@@ -6,7 +6,7 @@ imports it. What surprises: errors say what is *certain* (``Refused``, ``RetryLa
 can be repeated safely; the package's attribute ``client`` is the function, not the module.
 """
 
-from crm.wecom.client import Client, client
+from crm.wecom.client import Client, archive_client, client
 from crm.wecom.errors import (
     Misconfigured,
     NothingToSend,
@@ -28,5 +28,6 @@ __all__ = [
     "Refused",
     "RetryLater",
     "WeComError",
+    "archive_client",
     "client",
 ]

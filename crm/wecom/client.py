@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from django.conf import settings
 
+from crm.wecom.calls.archive import ArchiveCalls
 from crm.wecom.calls.contacts import ContactCalls
 from crm.wecom.calls.directory import DirectoryCalls
 from crm.wecom.calls.groups import GroupCalls
@@ -26,6 +27,7 @@ from crm.wecom.transport import Transport
 
 
 class Client(
+    ArchiveCalls,
     ContactCalls,
     DirectoryCalls,
     GroupCalls,
@@ -45,6 +47,13 @@ def client() -> Client:
     """The client of the configured application."""
     app = App(settings.WECOM_BASE_URL, settings.WECOM_CORP_ID, settings.WECOM_SECRET)
     return _client(os.getpid(), app, settings.WECOM_AGENT_ID)
+
+
+def archive_client() -> Client:
+    """The client of the chat archive, an application with a secret of its own."""
+    secret = settings.WECOM_ARCHIVE_SECRET
+    app = App(settings.WECOM_BASE_URL, settings.WECOM_CORP_ID, secret)
+    return _client(os.getpid(), app, 0)
 
 
 @lru_cache(maxsize=4)

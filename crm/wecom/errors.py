@@ -43,6 +43,14 @@ class Misconfigured(WeComError):
     """Our own settings or rights at WeCom are wrong; a person has to mend them."""
 
 
+class NoPrivateKey(Misconfigured):
+    """We lack the private key of the version that a message of the archive was locked with."""
+
+
+class NoLibrary(Misconfigured):
+    """The vendor's library of the archive cannot be loaded."""
+
+
 class RetryLater(WeComError):
     """A certain no for now: nothing was applied. ``retry_after`` is in seconds."""
 
@@ -65,6 +73,8 @@ _TOKENS: dict[type[WeComError], str] = {
     NotReachable: "not_reachable",
     OutcomeUnknown: "outcome_unknown",
     NothingToSend: "nothing_to_send",
+    NoPrivateKey: "archive_key",
+    NoLibrary: "archive_library",
 }
 _WORDS = {
     "not_reachable": gettext_lazy("连不上企业微信"),
@@ -72,6 +82,10 @@ _WORDS = {
     "nothing_to_send": gettext_lazy("接收人名单是空的"),
     "interrupted": gettext_lazy("多次中断，已放弃"),
     "nothing_listed": gettext_lazy("企业微信什么也没有列出，请检查应用的可见范围"),
+    "archive_key": gettext_lazy("缺少会话存档某一版本的私钥，请放入 WECOM_ARCHIVE_KEYS 目录"),
+    "archive_no_json": gettext_lazy("存档消息解密后无法读懂，已原样保存"),
+    "archive_wrong_digest": gettext_lazy("文件内容与消息中的摘要不符"),
+    "archive_library": gettext_lazy("会话存档的组件无法加载，请检查 WECOM_ARCHIVE_LIBRARY"),
 }
 
 

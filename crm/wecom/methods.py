@@ -90,3 +90,8 @@ TRANSFER_GROUPS = _declare(
 TRANSFER_RESIGNED_GROUPS = _declare(
     "POST", "externalcontact/groupchat/transfer", Repeat.STATE_CHECKABLE
 )
+
+# The archive's own secret opens these, and no other does.
+ARCHIVE_SEATS = _read("POST", "msgaudit/get_permit_user_list")
+ARCHIVE_CONSENT = _read("POST", "msgaudit/check_single_agree")
+ARCHIVE_ROOM_CONSENT = _read("POST", "msgaudit/check_room_agree")
