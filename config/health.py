@@ -22,6 +22,7 @@ from config import heartbeats
 from config.celery import QUEUES
 from config.celery import app as celery_app
 from crm.agents.access import public
+from crm.archive.queries import archive_health
 from crm.timeline.models import Fact
 
 QUIET_SECONDS = 60  # Workers and beat leave a sign of life every few seconds.
@@ -122,6 +123,16 @@ def _newest_fact() -> Check:
     return Check(True, f"{(timezone.now() - recorded_at).total_seconds():.0f} s ago")
 
 
+def _archive() -> Check:
+    """How far the chat archive is behind; red above an hour, as the platform forgets in days."""
+    health = archive_health(timezone.now())
+    if health is None:
+        return Check(True, "not in use")
+    if health.lag is None:
+        return Check(True, "not pulled yet")
+    return Check(not health.is_late, f"{health.lag.total_seconds():.0f} s behind")
+
+
 CHECKS: dict[str, Callable[[], Check]] = {
     "postgresql": _postgresql,
     "broker": _broker,
@@ -129,4 +140,5 @@ CHECKS: dict[str, Callable[[], Check]] = {
     "beat": _beat,
     "wecom": _wecom,
     "newest_fact": _newest_fact,
+    "archive": _archive,
 }

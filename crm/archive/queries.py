@@ -17,7 +17,7 @@ class ArchiveHealth:
     seconds: float | None
     lag: timedelta | None
     is_late: bool
-    error: str
+    error: str  # A token, see ``crm.wecom.errors.words_for``.
     messages: int
     sealed: int
     media_waiting: int
@@ -39,7 +39,7 @@ def archive_health(now: datetime) -> ArchiveHealth | None:
         seconds=progress.seconds if progress else None,
         lag=lag,
         is_late=lag is not None and lag > ArchiveProgress.ALARM_AFTER,
-        error=progress.error_words if progress else "",
+        error=progress.error if progress else "",
         messages=ArchivedMessage.unsafe_all.count(),
         sealed=ArchivedMessage.unsafe_all.filter(sealed__isnull=False).count(),
         media_waiting=media.filter(state=ArchivedMedia.State.WAITING).count(),

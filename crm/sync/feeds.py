@@ -9,6 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+
+from crm.archive.models import ArchiveProgress
+from crm.archive.queries import archive_health
+
 
 @dataclass(frozen=True)
 class FeedState:
@@ -33,4 +38,20 @@ class Feed:
     state: Callable[[datetime], FeedState | None]
 
 
-FEEDS: list[Feed] = []
+def _archive(now: datetime) -> FeedState | None:
+    health = archive_health(now)
+    if health is None:
+        return None
+    return FeedState(
+        last_success_at=health.last_success_at,
+        late_after=ArchiveProgress.ALARM_AFTER,
+        next_due_at=now + ARCHIVE_EVERY,
+        seconds=health.seconds,
+        rows=health.messages,
+        lag=health.lag,
+        error=health.error,
+    )
+
+
+ARCHIVE_EVERY = timedelta(seconds=15)
+FEEDS: list[Feed] = [Feed("archive", _("会话存档"), _archive)]

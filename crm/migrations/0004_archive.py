@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('crm', '0002_guards'),
+        ('crm', '0003_sync_repairs'),
     ]
 
     operations = [
