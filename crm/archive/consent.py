@@ -69,7 +69,7 @@ def ask_consents(*, now: datetime) -> int:
         .order_by("pk")
         .values_list("agent__userid", "customer__external_userid", "customer_id", "agent_id")
     }
-    seats = set(wecom.archive_client().archive_seats())
+    seats = set(wecom.archive_client().archived_members())
     asked = [pair for pair in pairs if pair[0] in seats]
     return sum(
         _ask(asked[start : start + ASKED_AT_ONCE], pairs)
@@ -78,7 +78,7 @@ def ask_consents(*, now: datetime) -> int:
 
 
 def _ask(asked: list[tuple[str, str]], pairs: dict) -> int:
-    answers = wecom.archive_client().archive_consents(asked)
+    answers = wecom.archive_client().consents(asked)
     return _keep((one, pairs[one.userid, one.external_userid]) for one in answers)
 
 
@@ -88,11 +88,11 @@ def _keep(answers: Iterable) -> int:
         note_consent(
             customer_id=customer,
             agent_id=agent,
-            agreed=seen.agreed,
-            decided_at=seen.decided_at,
+            agreed=seen.is_agreed,
+            decided_at=seen.at,
             told_by=Told.QUERY,
         )
         for seen, (customer, agent) in answers
         # Who was never asked has decided nothing.
-        if seen.decided_at is not None
+        if seen.at is not None
     )

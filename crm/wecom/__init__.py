@@ -6,8 +6,9 @@ imports it. What surprises: errors say what is *certain* (``Refused``, ``RetryLa
 can be repeated safely; the package's attribute ``client`` is the function, not the module.
 """
 
-from crm.wecom.client import Client, archive_client, client
+from crm.wecom.client import ArchiveClient, Client, archive_client, client
 from crm.wecom.errors import (
+    BadFile,
     Misconfigured,
     NothingToSend,
     NotReachable,
@@ -19,6 +20,8 @@ from crm.wecom.errors import (
 )
 
 __all__ = [
+    "ArchiveClient",
+    "BadFile",
     "Client",
     "Misconfigured",
     "NotReachable",

@@ -11,6 +11,7 @@ from crm.shared.text import clean_text
 from crm.wecom.errors import NothingToSend, OverLimit
 from crm.wecom.limits import limits
 from crm.wecom.records import Wire
+from crm.wecom.words import within
 
 
 class Kind(TextChoices):
@@ -115,11 +116,3 @@ def content_to_wire(text: str, attachments: Sequence[Attachment]) -> Wire:
     if attachments:
         wire["attachments"] = [attachment.to_wire() for attachment in attachments]
     return wire
-
-
-def within(text: str, octets: int, what: str) -> None:
-    """Refuse words that take more bytes of UTF-8 than WeCom allows (3 for a Chinese character)."""
-    taken = len(text.encode(errors="surrogatepass"))
-    if taken > octets:
-        said = _("%(what)s最多 %(limit)s 字节，现有 %(given)s 字节（一个汉字占 3 字节）")
-        raise OverLimit(said % {"what": what, "limit": octets, "given": taken})

@@ -39,6 +39,10 @@ class OverLimit(Refused):
     """More, longer or larger than WeCom takes; it never leaves the house."""
 
 
+class BadFile(OverLimit):
+    """A file that WeCom would not take: too large, too long, of another type, broken."""
+
+
 class Misconfigured(WeComError):
     """Our own settings or rights at WeCom are wrong; a person has to mend them."""
 

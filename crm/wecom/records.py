@@ -200,6 +200,60 @@ class BehaviorDay:
 
 
 @dataclass(frozen=True)
+class GroupFigures:
+    """Groups of one owner over a span, or of several on one day (then ``day_at`` tells it)."""
+
+    groups_opened: int
+    groups: int
+    groups_active: int
+    people_joined: int
+    people: int
+    people_active: int
+    messages: int
+    day_at: datetime | None = None
+
+    @classmethod
+    def from_wire(cls, wire: Wire, day: int | None = None) -> "GroupFigures":
+        return cls(
+            groups_opened=int(wire.get("new_chat_cnt") or 0),
+            groups=int(wire.get("chat_total") or 0),
+            groups_active=int(wire.get("chat_has_msg") or 0),
+            people_joined=int(wire.get("new_member_cnt") or 0),
+            people=int(wire.get("member_total") or 0),
+            people_active=int(wire.get("member_has_msg") or 0),
+            messages=int(wire.get("msg_total") or 0),
+            day_at=from_unix(int(day)) if day else None,
+        )
+
+
+@dataclass(frozen=True)
+class ServedSeen:
+    """Somebody who was served: a customer, or a person whom an agent only met in a group."""
+
+    is_customer: bool
+    userid: str
+    added_at: datetime
+    external_userid: str = ""
+    temporary_id: str = ""
+    name: str = ""
+    chat_id: str = ""
+    chat_name: str = ""
+
+    @classmethod
+    def from_wire(cls, wire: Wire) -> "ServedSeen":
+        return cls(
+            is_customer=bool(wire.get("is_customer")),
+            userid=_text(wire, "follow_userid", 64),
+            added_at=from_unix(int(wire["add_time"])),
+            external_userid=_text(wire, "external_userid", 64),
+            temporary_id=_text(wire, "tmp_openid", 128),
+            name=_text(wire, "name", 128),
+            chat_id=_text(wire, "chat_id", 64),
+            chat_name=_text(wire, "chat_name", 128),
+        )
+
+
+@dataclass(frozen=True)
 class Media:
     """An uploaded file; WeCom forgets it after three days."""
 
@@ -209,5 +263,41 @@ class Media:
 
 @dataclass(frozen=True)
 class AppMessageSent:
+    """``card_code`` changes the buttons of a template card once, within a day."""
+
     msgid: str
     invalid_userids: tuple[str, ...]
+    card_code: str = ""
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that was downloaded."""
+
+    content: bytes
+    content_type: str
+
+
+@dataclass(frozen=True)
+class UploadJob:
+    """A file that WeCom fetches by itself; ``code`` is 0 unless it failed."""
+
+    is_finished: bool
+    code: int = 0
+    media: Media | None = None
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """What a page of ours needs to call WeCom's JavaScript; cached like a token."""
+
+    value: str
+    lifetime: int
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """Who has signed in; the ticket opens what the member agreed to hand over."""
+
+    userid: str
+    ticket: str

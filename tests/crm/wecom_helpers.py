@@ -33,6 +33,7 @@ def wecom_sandbox(sandbox, callback_settings):
     """The sandbox, with the product pointed at it."""
     callback_settings.WECOM_BASE_URL = sandbox.url
     callback_settings.WECOM_SECRET = sandbox.secret
+    callback_settings.WECOM_ARCHIVE_SECRET = sandbox.archive_secret
     callback_settings.WECOM_AGENT_ID = sandbox.agent_id
     return sandbox
 

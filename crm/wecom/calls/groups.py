@@ -24,3 +24,7 @@ class GroupCalls(Calls):
     def group_wire(self, chat_id: str) -> Wire:
         """The same as it came, for a sync to keep until it is complete."""
         return self._call(methods.GROUP, body={"chat_id": chat_id, "need_name": 1})["group_chat"]
+
+    def group_of_opengid(self, opengid: str) -> str:
+        """The chat_id of a group that a mini-program knows under another name."""
+        return self._call(methods.GROUP_OF_OPENGID, body={"opengid": opengid})["chat_id"]

@@ -7,8 +7,9 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from crm.wecom import methods
-from crm.wecom.calls.base import Calls, unix
+from crm.wecom.calls.base import Calls, at_most, unix
 from crm.wecom.errors import NothingToSend
+from crm.wecom.limits import limits
 from crm.wecom.methods import Method
 from crm.wecom.moment_records import (
     Link,
@@ -18,6 +19,7 @@ from crm.wecom.moment_records import (
     MomentTaskSeen,
     Reaction,
 )
+from crm.wecom.words import no_longer_than, within
 
 
 class MomentCalls(Calls):
@@ -27,6 +29,7 @@ class MomentCalls(Calls):
         text: str,
         image_ids: Sequence[str] = (),
         link: Link | None = None,
+        video_id: str = "",
         userids: Sequence[str] = (),
         department_ids: Sequence[int] = (),
         tag_ids: Sequence[str] = (),
@@ -38,10 +41,13 @@ class MomentCalls(Calls):
         """
         if not (userids or department_ids or tag_ids):
             raise NothingToSend(_("没有指定发表员工或客户标签"))
+        _check_content(text, image_ids, link, userids)
         attachments = [{"msgtype": "image", "image": {"media_id": i}} for i in image_ids]
         if link:
             card = {"title": link.title, "url": link.url, "media_id": link.media_id}
             attachments = [{"msgtype": "link", "link": card}]
+        elif video_id:
+            attachments = [{"msgtype": "video", "video": {"media_id": video_id}}]
         body: dict[str, Any] = {"attachments": attachments, "visible_range": {}}
         if text:
             body["text"] = {"content": text}
@@ -103,3 +109,13 @@ class MomentCalls(Calls):
     def cancel_moment(self, moment_id: str) -> None:
         """Stop the agents who have not published yet; what is published stays."""
         self._call(methods.CANCEL_MOMENT, body={"moment_id": moment_id})
+
+
+def _check_content(
+    text: str, image_ids: Sequence[str], link: Link | None, userids: Sequence[str]
+) -> None:
+    no_longer_than(text, limits().moment_text_ch, _("文字"))
+    at_most(image_ids, limits().moment_images, _("图片"))
+    at_most(userids, limits().moment_senders, _("员工"))
+    if link:
+        within(link.title, limits().moment_link_title_bytes, _("标题"))

@@ -2,9 +2,14 @@
 
 from collections.abc import Sequence
 
+from django.utils.translation import gettext as _
+
 from crm.wecom import methods
-from crm.wecom.calls.base import Calls, some
+from crm.wecom.calls.base import Calls, given, some
+from crm.wecom.errors import NothingToSend
+from crm.wecom.limits import limits
 from crm.wecom.records import TagGroupSeen, Wire
+from crm.wecom.words import no_longer_than
 
 
 class TagCalls(Calls):
@@ -24,6 +29,34 @@ class TagCalls(Calls):
         groups = self._call(methods.CORP_TAGS, body=body)["tag_group"]
         return [group for group in groups if not group.get("deleted")]
 
+    def create_corp_tags(
+        self, names: Sequence[str], *, group_name: str = "", group_id: str = ""
+    ) -> TagGroupSeen:
+        """Make tags in a group, which is made or found by its name; returns the new tags.
+
+        State-checkable with ``corp_tags()``: a name that exists already is refused (40071).
+        """
+        _check_names([*some(names), group_name])
+        body: Wire = {"group_id": group_id} if group_id else {"group_name": group_name}
+        body["tag"] = [{"name": name} for name in names]
+        return TagGroupSeen.from_wire(self._call(methods.CREATE_CORP_TAGS, body=body)["tag_group"])
+
+    def edit_corp_tag(self, wecom_id: str, *, name: str = "", order: int | None = None) -> None:
+        """Rename or reorder a tag or a group of tags; larger orders come first. Repeatable."""
+        _check_names([name])
+        changes = given(name=name or None, order=order)
+        if not changes:
+            raise NothingToSend(_("没有要修改的内容"))
+        self._call(methods.EDIT_CORP_TAG, body={"id": wecom_id, **changes})
+
+    def delete_corp_tags(
+        self, *, tag_ids: Sequence[str] = (), group_ids: Sequence[str] = ()
+    ) -> None:
+        """Delete tags, or groups with all that is in them; a group goes with its last tag."""
+        some([*tag_ids, *group_ids])
+        body = {"tag_id": list(tag_ids), "group_id": list(group_ids)}
+        self._call(methods.DELETE_CORP_TAGS, body=body)
+
     def mark_tags(
         self,
         *,
@@ -37,3 +70,8 @@ class TagCalls(Calls):
         body = {"userid": userid, "external_userid": external_userid}
         body |= {"add_tag": list(add), "remove_tag": list(remove)}
         self._call(methods.MARK_TAGS, body=body)
+
+
+def _check_names(names: Sequence[str]) -> None:
+    for name in names:
+        no_longer_than(name, limits().tag_name_ch, _("标签名"))
