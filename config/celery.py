@@ -17,7 +17,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 # Where both sides wait: tasks of these rooms must not stand behind an import.
 DOORBELL = "doorbell"
-QUEUES = ("celery", DOORBELL)
+# What is worth nothing after some seconds (welcomes): nothing else ever stands in front of it.
+EXPRESS = "express"
+QUEUES = ("celery", DOORBELL, EXPRESS)
 
 
 def every(seconds: float, task: str, **kwargs: object) -> dict:
@@ -48,6 +50,7 @@ BEAT_SCHEDULE: dict[str, dict] = {
     "api-tidy": every(3600, "crm.api.tasks.forget_answers"),
     # crm: out (outbox, moments)
     "outbox-dispatch": every(3, "crm.outbox.tasks.dispatch_due"),
+    "outbox-dispatch-urgent": every(2, "crm.outbox.tasks.dispatch_urgent"),
     "outbox-keep-house": every(24 * 3600, "crm.outbox.tasks.keep_house"),
     "moments-follow": every(5, "crm.moments.tasks.follow_due"),
     "moments-remind": every(60, "crm.moments.tasks.remind_laggards"),
@@ -70,7 +73,12 @@ app.conf.update(
     task_ignore_result=True,
     task_serializer="json",
     accept_content=["json"],
-    task_routes={"crm.callbacks.*": {"queue": DOORBELL}, "crm.outbox.*": {"queue": DOORBELL}},
+    task_routes={
+        "crm.callbacks.tasks.greet": {"queue": EXPRESS},
+        "crm.outbox.tasks.dispatch_urgent": {"queue": EXPRESS},
+        "crm.callbacks.*": {"queue": DOORBELL},
+        "crm.outbox.*": {"queue": DOORBELL},
+    },
     # Longer than the longest task (a large import), or it would be handed out twice.
     broker_transport_options={"visibility_timeout": 3600, "socket_connect_timeout": 3},
     broker_connection_retry_on_startup=True,

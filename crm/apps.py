@@ -11,10 +11,11 @@ class CrmConfig(AppConfig):
 
     def ready(self) -> None:
         # Models exist only from here on. Importing the handlers tells the outbox of them.
-        from crm.moments import handlers
+        from crm.acquisition import handlers as acquisition
+        from crm.moments import handlers as moments
         from crm.outbox.rules import seed_rules
         from crm.timeline.actions import sync_catalogue
 
-        self.outbox_handlers = handlers
+        self.outbox_handlers = (acquisition, moments)
         post_migrate.connect(sync_catalogue, sender=self)
         post_migrate.connect(seed_rules, sender=self)

@@ -1,5 +1,6 @@
 """Table of contents for Django: one line per domain that has tables."""
 
+import crm.acquisition.models
 import crm.agents.models
 import crm.api.models
 import crm.archive.models

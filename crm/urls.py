@@ -15,5 +15,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("moments/", include("crm.moments.urls")),
     path("outbox/", include("crm.outbox.urls")),
     path("sync/", include("crm.sync.urls")),
+    path("welcomes/", include("crm.acquisition.urls")),
     path("wecom/", include("crm.callbacks.urls")),
 ]

@@ -38,7 +38,8 @@ def test_what_is_missing_is_named_and_makes_it_unready(client):
     status, found = checks(client)
     assert status == 503
     assert found["postgresql"]["ok"] and found["broker"]["ok"] and found["newest_fact"]["ok"]
-    assert found["worker"] == {"ok": False, "detail": "no worker takes from celery, doorbell"}
+    silent = "no worker takes from celery, doorbell, express"
+    assert found["worker"] == {"ok": False, "detail": silent}
     assert found["beat"] == {"ok": False, "detail": "no sign of life"}
     assert found["wecom"] == {"ok": False, "detail": "ConnectError"}
 
@@ -47,6 +48,7 @@ def test_signs_of_life_count_until_they_are_old(client, time_machine):
     heartbeats.note("beat")
     heartbeats.note("queue:celery")
     heartbeats.note("queue:doorbell")
+    heartbeats.note("queue:express")
     time_machine.move_to(timezone.now(), tick=False)
     found = checks(client)[1]
     assert found["worker"]["ok"] and found["beat"]["ok"]
@@ -81,7 +83,7 @@ def test_only_reading_is_allowed(client):
 def test_real_workers_and_beat_give_signs_of_life(process_environment, client, tmp_path):
     celery = [sys.executable, "-m", "celery", "-A", "config"]
     commands = [
-        [*celery, "worker", "-Q", "celery,doorbell", "-c", "1", "--without-mingle"],
+        [*celery, "worker", "-Q", "celery,doorbell,express", "-c", "1", "--without-mingle"],
         [*celery, "beat", "-s", str(tmp_path / "beat"), "--pidfile="],
     ]
     children = [

@@ -14,6 +14,7 @@ from django.utils import timezone
 from PIL import Image
 
 from config.policies import PolicyRow, policy_table
+from crm.acquisition.models import Welcome
 from crm.agents.access import Role
 from crm.agents.models import User
 from crm.audiences.models import Audience
@@ -71,6 +72,8 @@ def house(db, settings, tmp_path) -> House:
     users[Role.MANAGER].departments.set([sales])
     stranger = make_user(Role.OPERATOR)
     objects = {name: {} for name in ("moment_id", "image_id", "item_id")}
+    for near in agents:  # Welcome rules are the corporation's; only operators write them.
+        objects.setdefault("welcome_id", {})[near] = Welcome.objects.create(name=near, text=near).pk
     objects["agent_id"] = {near: agent.pk for near, agent in agents.items()}
     objects["customer_id"] = {near: make_friend(agent).pk for near, agent in agents.items()}
     objects["group_id"] = {near: make_group(agent).pk for near, agent in agents.items()}

@@ -42,6 +42,7 @@ class Permission(Enum):
     IMPORT_RUN = _("导入数据")
     JOB_VIEW = _("查看作业")
     SYNC_VIEW = _("查看同步状态")
+    WELCOME_EDIT = _("设置欢迎语")
     OUTBOX_VIEW = _("查看发送队列")
     OUTBOX_RESOLVE = _("处理存疑发送")
     API_INGEST = _("通过接口写入数据")
@@ -76,6 +77,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
         P.EXPORT,
         P.IMPORT_RUN,
         P.SYNC_VIEW,
+        P.WELCOME_EDIT,
         P.OUTBOX_VIEW,
         P.OUTBOX_RESOLVE,
         P.API_FIGURES,

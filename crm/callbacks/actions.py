@@ -8,6 +8,7 @@ import structlog
 from django.db import connection, transaction
 from django.utils import timezone
 
+from crm.acquisition.actions import Greeting, queue_welcome
 from crm.agents.actions import audit
 from crm.agents.models import User
 from crm.callbacks.handlers import handler_of
@@ -45,6 +46,27 @@ def keep_message(message: Message, *, now: datetime) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(_KEEP, [*values, message.happened_at, now, now])
         return cursor.rowcount == 1
+
+
+def greet(message: Message, *, now: datetime) -> bool:
+    """Queue the welcome of a message that carries a code, once; True when it is new."""
+    code = message.fields.get("WelcomeCode", "")
+    if not code:
+        return False
+    greeting = Greeting(
+        code=code[:128],
+        userid=message.fields["UserID"],
+        external_userid=message.fields["ExternalUserID"],
+        state=message.fields.get("State", ""),
+        happened_at=message.happened_at,
+    )
+    return queue_welcome(greeting, now=now) is not None
+
+
+def greet_kept(digest: bytes, *, now: datetime) -> bool:
+    """The same for a message that the inbox holds."""
+    event = InboxEvent.objects.get(digest=digest)
+    return greet(parse_message(event.message.encode(), received_at=event.received_at), now=now)
 
 
 def work_inbox(*, clock: Clock = timezone.now, limit: int = 500) -> int:
@@ -103,6 +125,7 @@ def work_event(event: InboxEvent, *, clock: Clock = timezone.now) -> None:
 
 def _handle(event: InboxEvent, clock: Clock) -> tuple[str, str]:
     message = parse_message(event.message.encode(), received_at=event.received_at)
+    greet(message, now=clock())
     handle = handler_of(message)
     # The handler asks WeCom here, before any transaction is open.
     change = handle(message, clock()) if handle else None

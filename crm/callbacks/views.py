@@ -32,7 +32,7 @@ def callback(request: HttpRequest) -> HttpResponse:
     except DatabaseFailure:
         return HttpResponse(b"later", status=503, content_type=PLAIN)
     if is_new:
-        tasks.ring()
+        tasks.ring(greeting=message.digest if message.fields.get("WelcomeCode") else None)
     return HttpResponse(b"success", content_type=PLAIN)
 
 

@@ -32,7 +32,10 @@ class NotParked(DomainError):
 
 @dataclass(frozen=True)
 class NewItem:
-    """An outward action to queue. ``key`` names it for ever: the same key is queued once."""
+    """An outward action to queue. ``key`` names it for ever: the same key is queued once.
+
+    ``is_urgent``: worth nothing after some seconds, so it goes before all others.
+    """
 
     kind: str
     key: str
@@ -42,6 +45,7 @@ class NewItem:
     payload: dict[str, Any] = field(default_factory=dict)
     digest: str = ""
     give_up_at: datetime | None = None
+    is_urgent: bool = False
 
 
 def enqueue(new: NewItem, *, by: User | None) -> OutboxItem:
@@ -57,6 +61,7 @@ def enqueue(new: NewItem, *, by: User | None) -> OutboxItem:
             "digest": new.digest,
             "due_at": new.due_at,
             "give_up_at": new.give_up_at,
+            "is_urgent": new.is_urgent,
             "created_by": by,
         },
     )

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 
 from crm.outbox import arbiter, reconciling
 from crm.outbox.models import OutboxItem
-from crm.outbox.registry import Done, Handler, handler_of
+from crm.outbox.registry import Done, Handler, NotNeeded, handler_of
 from crm.outbox.settling import settle
 from crm.shared import faults
 from crm.wecom.errors import Misconfigured, NotReachable, OutcomeUnknown, Refused, RetryLater
@@ -28,6 +28,8 @@ State = OutboxItem.State
 log = structlog.get_logger(__name__)
 
 LEASE = timedelta(seconds=30)
+# What is worth nothing after twenty seconds must be found again before that.
+URGENT_LEASE = timedelta(seconds=8)
 CALL = timedelta(seconds=20)
 MAX_ERRORS = 5
 MISCONFIGURED_WAIT = timedelta(minutes=5)
@@ -36,23 +38,29 @@ LONGEST_WAIT = timedelta(minutes=10)
 _dice = secrets.SystemRandom()
 
 
-def dispatch(*, clock: Clock = timezone.now, limit: int = 200) -> int:
+def dispatch(*, clock: Clock = timezone.now, limit: int = 200, urgent_only: bool = False) -> int:
     """Work off what is due until nothing is, or until ``limit`` steps; returns the steps taken."""
     worked = 0
-    while worked < limit and (item := claim(now=clock())):
+    while worked < limit and (item := claim(now=clock(), urgent_only=urgent_only)):
         work(item, clock)
         worked += 1
     return worked
 
 
-def claim(*, now: datetime) -> OutboxItem | None:
-    """Lease the next due item; nobody else sees it until the lease runs out."""
+def claim(*, now: datetime, urgent_only: bool = False) -> OutboxItem | None:
+    """Lease the next due item; nobody else sees it until the lease runs out.
+
+    Urgent items come first: they do not wait behind a mass send.
+    """
     with transaction.atomic():
-        item = OutboxItem.unsafe_all.claimable(now).select_for_update(skip_locked=True).first()
+        due = OutboxItem.unsafe_all.claimable(now).select_for_update(skip_locked=True)
+        item = due.filter(is_urgent=True).first()
+        if item is None and not urgent_only:
+            item = due.first()
         if item is None:
             return None
         item.fence += 1
-        item.lease_until = now + LEASE
+        item.lease_until = now + _lease(item)
         if item.state == State.CALLING:
             # Whoever called did not come back: it may have happened.
             item.state, item.due_at = State.UNCERTAIN, now
@@ -62,6 +70,10 @@ def claim(*, now: datetime) -> OutboxItem | None:
             item.state = State.LEASED
         item.save()
     return item
+
+
+def _lease(item: OutboxItem) -> timedelta:
+    return URGENT_LEASE if item.is_urgent else LEASE
 
 
 def work(item: OutboxItem, clock: Clock) -> None:
@@ -97,6 +109,8 @@ def _deliver(item: OutboxItem, handler: Handler, clock: Clock) -> None:
     faults.point("outbox.before_call")
     try:
         done = handler.call(item)
+    except NotNeeded as answer:
+        settle(item, State.SKIPPED, now=clock(), code=answer.code, reason=str(answer))
     except Refused as refused:
         settle(item, State.FAILED, now=clock(), code=str(refused.code), reason=str(refused))
     except (RetryLater, NotReachable, Misconfigured) as trouble:
@@ -128,7 +142,7 @@ def _begin_call(item: OutboxItem, handler: Handler, *, now: datetime) -> bool:
         item.state = State.CALLING if faults.guarded("outbox.calling") else State.LEASED
         item.attempts += 1
         item.called_at, item.call_deadline = now, now + CALL
-        item.lease_until = now + LEASE
+        item.lease_until = now + _lease(item)
         item.save()
         _changed(item, now)
     return True
@@ -159,7 +173,7 @@ def _doubt(item: OutboxItem, handler: Handler, unknown: Exception, *, now: datet
         now=now,
         code="outcome_unknown",
         reason=_("未收到明确答复：%(error)s") % {"error": unknown},
-        due_at=now + reconciling.FIRST_CHECK,
+        due_at=now + (handler.first_look or reconciling.FIRST_CHECK),
     )
 
 

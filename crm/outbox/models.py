@@ -66,6 +66,7 @@ class OutboxItem(TimeStamped):
     state = models.CharField(_("状态"), max_length=12, choices=State.choices, default=State.WAITING)
     due_at = models.DateTimeField(_("到期时间"))
     give_up_at = models.DateTimeField(_("最晚时间"), null=True, blank=True)
+    is_urgent = models.BooleanField(_("加急"), default=False)
     lease_until = models.DateTimeField(_("租约到期"), null=True, blank=True)
     fence = models.IntegerField(_("栅栏号"), default=0)
     attempts = models.IntegerField(_("调用次数"), default=0)
@@ -106,6 +107,12 @@ class OutboxItem(TimeStamped):
                 fields=["due_at", "id"],
                 name="outbox_due",
                 condition=Q(state__in=["waiting", "leased", "calling", "uncertain"]),
+            ),
+            models.Index(
+                fields=["due_at", "id"],
+                name="outbox_urgent",
+                condition=Q(state__in=["waiting", "leased", "calling", "uncertain"])
+                & Q(is_urgent=True),
             ),
             models.Index(fields=["subject_type", "subject_id"], name="outbox_subject"),
             models.Index(fields=["state", "kind"], name="outbox_state"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import QuerySet
@@ -26,6 +26,14 @@ class Refusal:
 
     code: str
     reason: str
+
+
+class NotNeeded(Exception):
+    """Raised by a call: WeCom's answer says that there is nothing (left) to do."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
 
 
 @dataclass(frozen=True)
@@ -93,7 +101,8 @@ class Handler:
     ``prepare`` makes calls that may be repeated harmlessly (uploads), before the point of no
     return. ``check`` looks at every precondition again, in the transaction that commits
     ``calling``. ``changed`` runs in the transaction of every change of state. ``is_repeatable``
-    says that doing it twice is the same as doing it once.
+    says that doing it twice is the same as doing it once. ``first_look`` after an unclear answer
+    is for kinds that cannot wait for the usual ten seconds.
     """
 
     kind: str
@@ -105,6 +114,7 @@ class Handler:
     demands: "Callable[[OutboxItem], list[Demand]]" = lambda item: []
     changed: "Callable[[OutboxItem, datetime], None]" = _nothing
     is_repeatable: bool = False
+    first_look: timedelta | None = None
 
 
 _handlers: dict[str, Handler] = {}

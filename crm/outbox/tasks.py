@@ -17,6 +17,12 @@ def dispatch_due() -> int:
 
 
 @shared_task
+def dispatch_urgent() -> int:
+    """Work off what cannot wait; its workers do nothing else."""
+    return dispatcher.dispatch(limit=50, urgent_only=True)
+
+
+@shared_task
 def keep_house() -> int:
     """Once a day: forget slots of quotas that are long free."""
     return slots.forget_free(now=timezone.now())

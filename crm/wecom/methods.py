@@ -61,9 +61,9 @@ def _make(name: str) -> Method:
     return _write(_CUSTOMERS + name, Repeat.STATE_CHECKABLE)
 
 
-def _once(name: str) -> Method:
+def _once(name: str, timeout: float = 10.0) -> Method:
     """Reaches people, or makes something that no list shows."""
-    return _write(_CUSTOMERS + name, Repeat.NON_REPEATABLE)
+    return _write(_CUSTOMERS + name, Repeat.NON_REPEATABLE, timeout)
 
 
 # 1: tokens and addresses
@@ -127,7 +127,8 @@ LINK_FIGURES = _ask("customer_acquisition/statistic")
 LINK_CHAT = _ask("customer_acquisition/get_chat_info")
 
 # 5: welcomes. A second call with a code tells "used" or "too late", never by whom it was used.
-SEND_WELCOME = _once("send_welcome_msg")
+# The code lives for 20 seconds: a short wait leaves time for a second try.
+SEND_WELCOME = _once("send_welcome_msg", 5.0)
 CREATE_GROUP_WELCOME = _once("group_welcome_template/add")  # No list shows templates.
 GROUP_WELCOME = _ask("group_welcome_template/get")
 EDIT_GROUP_WELCOME = _set("group_welcome_template/edit")

@@ -1,0 +1,11 @@
+from django.urls import path
+
+from crm.acquisition import views
+
+app_name = "acquisition"
+
+urlpatterns = [
+    path("", views.welcome_list, name="welcomes"),
+    path("new/", views.add_welcome, name="add_welcome"),
+    path("<int:welcome_id>/", views.edit_welcome, name="edit_welcome"),
+]

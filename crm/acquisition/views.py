@@ -1,0 +1,65 @@
+"""Welcomes: the rules, and what became of them."""
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods
+
+from crm.acquisition import queries
+from crm.acquisition.actions import save_welcome
+from crm.acquisition.forms import WelcomeForm
+from crm.acquisition.models import Welcome
+from crm.acquisition.wording import BadWording
+from crm.agents.access import Permission, requires
+from crm.shared.paging import keyset_page
+
+
+@requires(Permission.WELCOME_EDIT)
+@require_GET
+def welcome_list(request: HttpRequest) -> HttpResponse:
+    """Which words greet whom, and how it went in the last seven days."""
+    now, outcome = timezone.now(), request.GET.get("outcome", "")
+    sent = queries.recent_welcomes(request.user, now=now, outcome=outcome)
+    page = keyset_page(sent, order=("-happened_at",), params=request.GET)
+    context = {
+        "rules": queries.welcome_rules(request.user, now=now),
+        "summary": queries.welcome_summary(request.user, now=now),
+        "page": page,
+        "rows": [(row, queries.LEVELS.get(row.outcome, "")) for row in page],
+        "outcome": outcome,
+    }
+    return TemplateResponse(request, "crm/acquisition/welcomes.html", context)
+
+
+@requires(Permission.WELCOME_EDIT)
+@require_http_methods(["GET", "POST"])
+def add_welcome(request: HttpRequest) -> HttpResponseBase:
+    """A new rule."""
+    return _edit(request, None)
+
+
+@requires(Permission.WELCOME_EDIT)
+@require_http_methods(["GET", "POST"])
+def edit_welcome(request: HttpRequest, welcome_id: int) -> HttpResponseBase:
+    """Other words, other people, or switched off."""
+    return _edit(request, get_object_or_404(Welcome, pk=welcome_id))
+
+
+def _edit(request: HttpRequest, welcome: Welcome | None) -> HttpResponseBase:
+    initial = WelcomeForm.initial_of(welcome) if welcome else None
+    form = WelcomeForm(request.POST or None, initial=initial, user=request.user)
+    if request.method == "POST" and form.is_valid():
+        try:
+            save_welcome(form.rule(), welcome=welcome, by=request.user, now=timezone.now())
+        except BadWording as refusal:
+            form.add_error(refusal.field, str(refusal))
+        else:
+            messages.success(request, _("已保存"))
+            return redirect("crm:acquisition:welcomes")
+    status = 422 if form.is_bound else 200
+    context = {"form": form, "welcome": welcome}
+    return TemplateResponse(request, "crm/acquisition/welcome.html", context, status=status)
