@@ -19,6 +19,7 @@ APART = ("crm/wecom/sandbox/", "crm/management/commands/messages.py")
 # units, names of the company.
 DATA = (
     "config/settings.py",
+    "crm/acquisition/wording.py",  # Names of placeholders, accepted in both languages.
     "crm/imports/bench.py",
     "crm/ingest/cells.py",
     "crm/ingest/kinds.py",
