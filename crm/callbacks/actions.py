@@ -1,11 +1,11 @@
-"""The inbox: keep a message, take it by lease, apply it, and settle what became of it."""
+"""The inbox: take a message by lease, apply it, and settle what became of it."""
 
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from crm.acquisition.actions import Greeting, queue_welcome
@@ -28,24 +28,9 @@ LONGEST_DEFERRAL = timedelta(minutes=10)
 
 Clock = Callable[[], datetime]
 
-_KEEP = """
-insert into crm_inboxevent (digest, message, event, change_type, happened_at, received_at, state,
-                            next_try_at, attempts, deferrals, fence, reason)
-values (%s, %s, %s, %s, %s, %s, 'waiting', %s, 0, 0, 0, '')
-on conflict (digest) do nothing
-"""
-
 
 class LeaseLost(Exception):
     """Somebody else has taken the row in the meantime; what we did is rolled back."""
-
-
-def keep_message(message: Message, *, now: datetime) -> bool:
-    """Write the inbox row and commit; False when the same message is there already."""
-    values = [message.digest, message.text, message.event, message.change_type]
-    with connection.cursor() as cursor:
-        cursor.execute(_KEEP, [*values, message.happened_at, now, now])
-        return cursor.rowcount == 1
 
 
 def greet(message: Message, *, now: datetime) -> bool:

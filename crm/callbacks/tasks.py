@@ -1,6 +1,8 @@
 """Doorbell and sweep of the inbox. The rows are the queue; a lost message costs seconds."""
 
+import threading
 import time
+from collections.abc import Sequence
 
 import structlog
 from celery import shared_task
@@ -14,6 +16,7 @@ log = structlog.get_logger("crm.callbacks")
 
 SILENT_SECONDS = 5
 WELCOME_SECONDS = 20
+PAUSE_SECONDS = 0.02
 _silent_until = 0.0
 
 
@@ -37,18 +40,64 @@ def tidy_inbox() -> int:
 
 
 def ring(*, greeting: bytes | None = None) -> None:
-    """Ask a worker to look now; without a broker the next sweep finds the row.
+    """Ask a worker to look; whoever answers WeCom does not wait for the broker.
 
     ``greeting`` is the digest of a message with a welcome code, which has workers of its own.
     """
+    _doorbell.ring(greeting)
+
+
+def knock(greetings: Sequence[bytes] = ()) -> None:
+    """Tell the broker now; without one the next sweep finds the rows."""
     global _silent_until
     if time.monotonic() < _silent_until:
         return
     try:
-        if greeting:
-            greet.apply_async((greeting.hex(),), retry=False, expires=WELCOME_SECONDS)
+        for digest in greetings:
+            greet.apply_async((digest.hex(),), retry=False, expires=WELCOME_SECONDS)
         work_inbox.apply_async(retry=False)
     except (OperationalError, OSError):
-        # WeCom waits five seconds for its answer: do not knock at every callback.
+        # It may take seconds to find out that nobody is there: do not try at every callback.
         _silent_until = time.monotonic() + SILENT_SECONDS
         log.warning("callbacks.doorbell_silent")
+
+
+def is_ringing() -> bool:
+    """Whether somebody rang for whom nobody has knocked yet."""
+    return _doorbell.asked != _doorbell.answered
+
+
+class Doorbell:
+    """A thread that knocks once for all who rang during a short pause."""
+
+    def __init__(self) -> None:
+        self.asked = self.answered = 0
+        self._greetings: list[bytes] = []
+        self._rung, self._lock = threading.Event(), threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def ring(self, greeting: bytes | None) -> None:
+        with self._lock:
+            self.asked += 1
+            self._greetings += [greeting] if greeting else []
+            self._rung.set()
+            if self._thread is None or not self._thread.is_alive():  # Also after a fork.
+                self._thread = threading.Thread(target=self._run, name="doorbell", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            self._rung.wait()
+            time.sleep(PAUSE_SECONDS)
+            with self._lock:
+                self._rung.clear()
+                asked, greetings = self.asked, self._greetings
+                self._greetings = []
+            try:
+                knock(greetings)
+            except Exception:  # The next ring must find somebody who listens.
+                log.exception("callbacks.doorbell_broken")
+            self.answered = asked
+
+
+_doorbell = Doorbell()

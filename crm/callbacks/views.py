@@ -7,7 +7,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from crm.agents.access import public
-from crm.callbacks import actions, tasks
+from crm.callbacks import keeping, tasks
 from crm.callbacks.receiving import MAX_BODY, CallbackRefused, read_check, read_message
 from crm.callbacks.refusals import count_refusal
 
@@ -28,7 +28,7 @@ def callback(request: HttpRequest) -> HttpResponse:
         count_refusal(refusal.reason, now=now)
         return HttpResponse(b"refused", status=403, content_type=PLAIN)
     try:
-        is_new = actions.keep_message(message, now=now)
+        is_new = keeping.keep_message(message, now=now)
     except DatabaseFailure:
         return HttpResponse(b"later", status=503, content_type=PLAIN)
     if is_new:

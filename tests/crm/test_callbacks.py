@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from kombu.exceptions import OperationalError as BrokerAway
 
-from crm.callbacks import actions, tasks
+from crm.callbacks import actions, keeping, tasks
 from crm.callbacks.models import InboxEvent
 from crm.callbacks.refusals import refusals
 from crm.timeline.models import Fact
@@ -193,7 +193,7 @@ def test_without_the_database_the_answer_is_come_again(client, monkeypatch):
     def away(message, *, now):
         raise OperationalError("the server closed the connection")
 
-    monkeypatch.setattr(actions, "keep_message", away)
+    monkeypatch.setattr(keeping, "keep_message", away)
     assert post(client, *envelope(event_xml(**UNKNOWN))).status_code == 503
 
 
@@ -206,7 +206,9 @@ def test_without_a_broker_the_row_is_kept_and_nobody_waits(client, monkeypatch):
 
     monkeypatch.setattr(tasks, "_silent_until", 0.0)
     monkeypatch.setattr(tasks.work_inbox, "apply_async", away)
-    deliver(client, *(event_xml(**UNKNOWN, UserID=n) for n in range(5)))
+    for n in range(5):
+        deliver(client, event_xml(**UNKNOWN, UserID=n))
+        eventually(lambda: not tasks.is_ringing())
     assert InboxEvent.objects.count() == 5
     assert len(knocks) == 1  # Then it is left in peace for a while.
 

@@ -1,0 +1,1 @@
+"""Load on the callback address: messages ready-made, a process that posts them, a server."""

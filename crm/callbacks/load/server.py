@@ -1,0 +1,66 @@
+"""The production web server on a free port, with one more address: the empty view."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import psutil
+from django.conf import settings
+
+from crm.callbacks.load.traffic import EMPTY
+
+
+class Server:
+    """A running granian; as a context it ends with its block."""
+
+    def __init__(self) -> None:
+        self.port = _free_port()
+
+    def __enter__(self) -> "Server":
+        command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws"]
+        command += ["--host", "127.0.0.1", "--port", str(self.port)]
+        command += ["--workers", "2", "--blocking-threads", "4"]
+        self.process = subprocess.Popen(
+            [*command, "crm.callbacks.load.site:application"],
+            cwd=settings.BASE_DIR,
+            env=os.environ | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 60
+        while not self._answers():
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                raise RuntimeError("the web server did not start")
+            time.sleep(0.05)
+        self._spent = self._cpu()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.process.terminate()
+        self.process.wait(timeout=20)
+
+    def cpu_since(self) -> float:
+        """CPU seconds of all its processes since the last call."""
+        before, self._spent = self._spent, self._cpu()
+        return self._spent - before
+
+    def _cpu(self) -> float:
+        mother = psutil.Process(self.process.pid)
+        times = [one.cpu_times() for one in (mother, *mother.children(recursive=True))]
+        return sum(time.user + time.system for time in times)
+
+    def _answers(self) -> bool:
+        try:
+            return urlopen(f"http://127.0.0.1:{self.port}{EMPTY}", timeout=5).status == 200
+        except (URLError, OSError):
+            return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
