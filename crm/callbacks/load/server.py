@@ -5,8 +5,6 @@ import socket
 import subprocess
 import sys
 import time
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import psutil
 from django.conf import settings
@@ -54,9 +52,12 @@ class Server:
         return sum(time.user + time.system for time in times)
 
     def _answers(self) -> bool:
+        request = f"GET {EMPTY} HTTP/1.0\r\nHost: 127.0.0.1:{self.port}\r\n\r\n".encode()
         try:
-            return urlopen(f"http://127.0.0.1:{self.port}{EMPTY}", timeout=5).status == 200
-        except (URLError, OSError):
+            with socket.create_connection(("127.0.0.1", self.port), timeout=5) as line:
+                line.sendall(request)
+                return b" 200 " in line.recv(64)
+        except OSError:
             return False
 
 
