@@ -9,7 +9,12 @@ from django.db import connection
 
 from tests.servers import embedded
 
-pytest_plugins = ["tests.sandbox_fixture", "tests.crm.wecom_helpers", "tests.crm.archive_helpers"]
+pytest_plugins = [
+    "tests.sandbox_fixture",
+    "tests.crm.wecom_helpers",
+    "tests.crm.archive_helpers",
+    "tests.crm.archive_library",
+]
 
 
 @pytest.fixture(autouse=True)
