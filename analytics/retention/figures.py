@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from analytics.figures.registry import FigureRefused, Opened, register
 from analytics.funnels.queries import event_labels, source_for
+from analytics.funnels.question import Step
 from analytics.retention.forms import RetentionForm
 from analytics.retention.queries import people_behind
 from analytics.retention.question import DEFINITION_VERSION, RetentionQuestion
@@ -29,6 +30,11 @@ def state_labels() -> dict[str, str]:
     }
 
 
+def step_words(step: Step) -> str:
+    """A step by the name of its event, its filters as they were written."""
+    return event_labels().get(step.event, step.event) + str(step)[len(step.event) :]
+
+
 def definition_of(question: RetentionQuestion) -> str:
     """The rule behind every cell, in words."""
     how = {
@@ -39,7 +45,11 @@ def definition_of(question: RetentionQuestion) -> str:
     return _(
         "起点是客户第一次「%(birth)s」；%(how)s（%(back)s）才算；起点当天再次发生不算。"
         "只有整期已经过完的客户进分母。"
-    ) % {"birth": question.birth, "back": question.comes_back, "how": how}
+    ) % {
+        "birth": step_words(question.birth),
+        "back": step_words(question.comes_back),
+        "how": how,
+    }
 
 
 def open_retention(params: QueryDict, user: User) -> Opened:

@@ -13,7 +13,7 @@ from analytics.funnels.queries import event_labels
 from analytics.funnels.question import QuestionRefused
 from analytics.retention import charts, tables
 from analytics.retention.answer import RetentionAnswer
-from analytics.retention.figures import NAME, definition_of
+from analytics.retention.figures import NAME, definition_of, step_words
 from analytics.retention.forms import RetentionForm
 from analytics.retention.queries import ask
 from crm.agents.access import Permission, Scope, requires
@@ -79,6 +79,7 @@ def _answer_context(form: RetentionForm, answer: RetentionAnswer) -> dict[str, A
     heads, rows = tables.heads(answer), tables.rows(answer, people)
     return {
         "answer": answer,
+        "asked": f"{step_words(answer.question.birth)} → {step_words(answer.question.comes_back)}",
         "finding": tables.finding(answer),
         "definition": definition_of(answer.question),
         "heads": heads,

@@ -68,7 +68,13 @@ SECTIONS = (
         _("分析"),
         (
             Place("analytics:funnels:funnel", _("漏斗"), "funnel", P.ANALYTICS_VIEW, "f"),
-            Place("analytics:retention:retention", _("留存"), "arrow-path", P.ANALYTICS_VIEW, "l"),
+            Place(
+                "analytics:retention:retention",
+                pgettext_lazy("report", "留存"),
+                "arrow-path",
+                P.ANALYTICS_VIEW,
+                "l",
+            ),
             Place(
                 "analytics:dashboards:agents",
                 pgettext_lazy("navigation", "员工"),
