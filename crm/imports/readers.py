@@ -42,8 +42,11 @@ class Table:
 
 
 @contextmanager
-def open_table(path: Path, kind: RowKind) -> Iterator[Table]:
-    """The table in a file; raises FileRefused for what is none. Closed at the end."""
+def open_table(path: Path, kind: RowKind | None = None) -> Iterator[Table]:
+    """The table in a file; raises FileRefused for what is none. Closed at the end.
+
+    ``kind`` helps to tell the separator; without one the separator that gives most columns wins.
+    """
     with path.open("rb") as file:
         start = file.read(4)
         file.seek(0)
@@ -58,7 +61,7 @@ def open_table(path: Path, kind: RowKind) -> Iterator[Table]:
             yield _csv_table(file, path.stat().st_size, kind)
 
 
-def _csv_table(file: BinaryIO, size: int, kind: RowKind) -> Table:
+def _csv_table(file: BinaryIO, size: int, kind: RowKind | None) -> Table:
     if size > limits.MAX_CSV_BYTES:
         raise FileRefused(
             _("文件超过 %(limit)s MB：请拆成几个文件") % {"limit": limits.MAX_CSV_BYTES >> 20}
@@ -124,7 +127,7 @@ class _Lines:
         return line
 
 
-def _delimiter(first_line: str, kind: RowKind) -> str:
+def _delimiter(first_line: str, kind: RowKind | None) -> str:
     """The separator under which most headers are known; more columns decide a draw."""
 
     def score(delimiter: str) -> tuple[int, int]:
@@ -132,7 +135,8 @@ def _delimiter(first_line: str, kind: RowKind) -> str:
             headers = next(csv.reader([first_line], delimiter=delimiter), [])
         except csv.Error:
             return (0, 0)
-        return (len(kind.guess([header.strip() for header in headers])), len(headers))
+        known = kind.guess([header.strip() for header in headers]) if kind else ()
+        return (len(known), len(headers))
 
     return max(_DELIMITERS, key=score)
 

@@ -18,6 +18,7 @@ APART = ("crm/wecom/sandbox/", "crm/management/commands/messages.py")
 # Chinese that is data beside words of the interface: column names and statuses in people's files,
 # units, names of the company.
 DATA = (
+    "analytics/experiments/wording.py",  # Words in files, accepted in both languages.
     "config/settings.py",
     "crm/acquisition/wording.py",  # Names of placeholders, accepted in both languages.
     "crm/imports/bench.py",
