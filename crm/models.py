@@ -8,6 +8,7 @@ import crm.audiences.models
 import crm.callbacks.models
 import crm.catalog.models
 import crm.customers.models
+import crm.datasets.models
 import crm.groups.models
 import crm.imports.models
 import crm.jobs.models

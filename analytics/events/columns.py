@@ -104,6 +104,15 @@ class Events:
     kinds: np.ndarray
     dimensions: dict[str, np.ndarray]
 
+    def chosen(self, rows: np.ndarray) -> "Events":
+        """Some of the events, in less room: a bucket waits in memory until it is complete."""
+        return Events(
+            self.customers[rows],
+            self.at_micros[rows],
+            self.kinds[rows].astype(np.int32),
+            {name: values[rows].astype(np.uint32) for name, values in self.dimensions.items()},
+        )
+
 
 def carried(dimension: Dimension, at: np.ndarray) -> np.ndarray:
     """Codes of the events in rows `at` (sorted within each customer), 0 where there is none."""

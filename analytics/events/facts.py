@@ -91,8 +91,16 @@ def numbers(query: sql.Composable, *columns: str) -> np.ndarray:
 
 
 def _facts(where: str, order: str, parameters: tuple[Any, ...]) -> Iterator[Block]:
-    query = _SELECT.format(where=where, order=order, in_range=IN_RANGE)
-    for rows in _copy(query, parameters, _row_type(_COLUMNS)):
+    yield from _blocks(_SELECT.format(where=where, order=order, in_range=IN_RANGE), parameters)
+
+
+def blocks_of(select: sql.Composable) -> Iterator[Block]:
+    """Rows of a query with the columns of `_SELECT`, all of them bigint, instants and not null."""
+    yield from _blocks(sql.SQL("copy ({}) to stdout (format binary)").format(select), None)
+
+
+def _blocks(statement: Any, parameters: tuple[Any, ...] | None) -> Iterator[Block]:
+    for rows in _copy(statement, parameters, _row_type(_COLUMNS)):
         events = Events(
             rows["customer"].astype(np.int64),
             rows["at"].astype(np.int64) + _EPOCH,

@@ -4,7 +4,7 @@ A number compares with numbers, anything else as text. A fact that does not have
 no condition about it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -13,7 +13,7 @@ from psycopg import sql
 from analytics.events.source import ConditionLike
 
 # What a fact says outside its properties; everything else is looked up there.
-_OWN = {
+FACT_COLUMNS = {
     "amount": "(amount_cents / 100.0)::text",
     "channel": "(select code from crm_channel where crm_channel.id = channel_id)",
     "agent": "(select userid from crm_agent where crm_agent.id = agent_id)",
@@ -22,15 +22,19 @@ _NUMBER = r"^\s*[-+]?[0-9]+(\.[0-9]+)?\s*$"
 _COMPARISONS = {"=": "=", "!=": "<>", ">": ">", "<": "<", ">=": ">=", "<=": "<="}
 
 
-def meets(tests: Sequence[ConditionLike]) -> sql.Composable:
-    """An expression that is true where a row of crm_fact meets all tests, never null."""
-    parts = [_one(test.name, _COMPARISONS[test.comparison], test.value) for test in tests]
+def meets(tests: Sequence[ConditionLike], own: Mapping[str, str] = FACT_COLUMNS) -> sql.Composable:
+    """An expression that is true where a row meets all tests, never null.
+
+    `own` are names that the row knows outside its properties, with their SQL; by default those of
+    crm_fact.
+    """
+    parts = [_one(own, test.name, _COMPARISONS[test.comparison], test.value) for test in tests]
     return sql.SQL("coalesce({}, false)").format(sql.SQL(" and ").join(parts))
 
 
-def _one(name: str, comparison: str, value: str) -> sql.Composable:
-    own = _OWN.get(name)
-    text: Any = sql.SQL(own) if own else sql.SQL("(properties ->> {})").format(sql.Literal(name))
+def _one(own: Mapping[str, str], name: str, comparison: str, value: str) -> sql.Composable:
+    known = own.get(name)
+    text: Any = sql.SQL(known or "(properties ->> {})").format(sql.Literal(name))
     if (number := _number(value)) is None:
         return sql.SQL('({} collate "C" {} {})').format(
             text, sql.SQL(comparison), sql.Literal(value)

@@ -47,7 +47,7 @@ def sound_snapshot() -> Snapshot | None:
     Files outlive a database that is dropped, or set back to a backup.
     """
     snapshot = current(columns_root())
-    if snapshot is None or snapshot.manifest["database"] != _database():
+    if snapshot is None or snapshot.manifest["database"] != database_identity():
         return None
     return snapshot if snapshot.upto <= _newest_id() else None
 
@@ -120,7 +120,7 @@ def _write_version(earlier: Snapshot | None, upto: int) -> Snapshot:
             if bucket["number"] not in changed:
                 writer.link(earlier, bucket)
     snapshot = writer.publish(
-        database=_database(),
+        database=database_identity(),
         upto=upto,
         data_time=newest,
         built_at=now,
@@ -149,19 +149,9 @@ def _bucketed_facts(
                     yield open_bucket, facts.joined(gathered)
                     gathered = []
                 open_bucket = number
-                gathered.append(_narrowed(block.events, numbers == number))
+                gathered.append(block.events.chosen(numbers == number))
         if gathered:
             yield open_bucket, facts.joined(gathered)
-
-
-def _narrowed(events: Events, chosen: np.ndarray) -> Events:
-    """Some events in less room: a bucket waits in memory until it is complete."""
-    return Events(
-        events.customers[chosen],
-        events.at_micros[chosen],
-        events.kinds[chosen].astype(np.int16),
-        {name: values[chosen].astype(np.uint32) for name, values in events.dimensions.items()},
-    )
 
 
 def _dictionaries(earlier: Snapshot | None) -> tuple[Dictionary, dict[str, Dictionary]]:
@@ -204,7 +194,7 @@ def _newest_id() -> int:
         return cursor.fetchone()[0]
 
 
-def _database() -> str:
+def database_identity() -> str:
     """What tells this database from any other, dropped and made again included."""
     with connection.cursor() as cursor:
         cursor.execute(

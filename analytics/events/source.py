@@ -48,6 +48,9 @@ class Source(Protocol):
     def teams(self, agent_ids: Sequence[int]) -> dict[int, int]:
         """The team of each agent who has one."""
 
+    def keys(self, ids: Iterable[int]) -> dict[int, str]:
+        """What the outside calls these units: customer numbers, a file's own keys."""
+
     def matching(self, kind: int, tests: Sequence[ConditionLike], part: int) -> np.ndarray:
         """For the events of one kind in the order of the part, whether they meet the tests."""
 
@@ -79,6 +82,9 @@ class TableSource:
 
     def teams(self, agent_ids: Sequence[int]) -> dict[int, int]:
         return {}
+
+    def keys(self, ids: Iterable[int]) -> dict[int, str]:
+        return {number: str(number) for number in ids}
 
     def matching(self, kind: int, tests: Sequence[ConditionLike], part: int) -> np.ndarray:
         raise ValueError("tables without a database hold no properties")

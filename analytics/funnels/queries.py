@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from analytics.events.live import LiveSource
+from analytics.events.source import Source
 from analytics.funnels.answer import Answer
 from analytics.funnels.question import Question
 from crm.agents.models import User
@@ -35,18 +36,18 @@ def event_labels() -> dict[str, str]:
     return {kind.code: str(kind.label) for kind in FactKind.objects.all()}
 
 
-def ask(question: Question, *, user: User | None, source: LiveSource | None = None) -> Answer:
+def ask(question: Question, *, user: User | None, source: Source | None = None) -> Answer:
     """The answer within the user's scope."""
     return _engine().answer(question, source or source_for(user), event_labels())
 
 
 def level_of_each(
-    question: Question, *, user: User | None, source: LiveSource | None = None
+    question: Question, *, user: User | None, source: Source | None = None
 ) -> dict[str, int]:
-    """Level of every customer with events, by customer number (or external or our own id)."""
-    found = _engine().levels(question, source or source_for(user))
-    names = Customer.unsafe_all.values_list("pk", "customer_no", "external_userid")
-    keys = {pk: number or external or str(pk) for pk, number, external in names.iterator()}
+    """Level of every unit with events, by customer number or whatever else names it outside."""
+    source = source or source_for(user)
+    found = _engine().levels(question, source)
+    keys = source.keys(found)
     return {keys[pk]: level for pk, level in found.items() if pk in keys}
 
 

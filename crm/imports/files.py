@@ -66,12 +66,12 @@ def take_in(
         if chosen is None:
             chosen = kind.guess(table.headers)
         layout = mappings.layout(kind, table.headers, chosen)
-        rows = _watched(table, progress)
+        rows = watched(table, progress)
         outcome = ingest(kind, layout, rows, now=now, dry_run=dry_run, progress=progress)
         return FileOutcome(outcome, mappings.ignored(kind, table.headers, chosen), table.encoding)
 
 
-def _watched(table: Table, progress: Any) -> Iterator[tuple[int, Any]]:
+def watched(table: Table, progress: Any) -> Iterator[tuple[int, Any]]:
     """The rows, telling now and then how far they are and asking whether to stop."""
     measured = getattr(progress, "measured", None)
     for count, row in enumerate(table.rows):

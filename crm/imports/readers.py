@@ -9,12 +9,13 @@ import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from django.utils.translation import gettext as _
 
-from crm.imports import limits, workbooks
+from crm.imports import jsonlines, limits, workbooks
 from crm.imports.refusals import FileRefused
 from crm.ingest.kinds import RowKind
 
@@ -52,6 +53,9 @@ def open_table(path: Path, kind: RowKind | None = None) -> Iterator[Table]:
         file.seek(0)
         if not start:
             raise FileRefused(_("文件是空的"))
+        if jsonlines.looks_like_json(start):
+            yield _json_table(file, path.stat().st_size)
+            return
         if start == _OLD_EXCEL:
             raise FileRefused(_("这是旧版 Excel 文件（.xls）：请另存为 .xlsx 或 CSV"))
         if start[:2] == b"PK":
@@ -59,6 +63,15 @@ def open_table(path: Path, kind: RowKind | None = None) -> Iterator[Table]:
                 yield _table(rows, size, "xlsx", position)
         else:
             yield _csv_table(file, path.stat().st_size, kind)
+
+
+def _json_table(file: BinaryIO, size: int) -> Table:
+    if size > limits.MAX_CSV_BYTES:
+        raise FileRefused(
+            _("文件超过 %(limit)s MB：请拆成几个文件") % {"limit": limits.MAX_CSV_BYTES >> 20}
+        )
+    headers, rows = jsonlines.read(file)
+    return _table(chain([(0, headers)], rows), size, "utf-8", file.tell)
 
 
 def _csv_table(file: BinaryIO, size: int, kind: RowKind | None) -> Table:

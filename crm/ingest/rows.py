@@ -15,7 +15,7 @@ from crm.ingest.problems import BadCell, Problems
 EVENT_NAME = re.compile(r"^[a-z0-9_.-]{1,64}$")
 MAX_NEW_NAMES = 200
 _MAX_DEPTH = 5
-_MAX_PROPERTIES = 16_000
+MAX_PROPERTIES = 16_000
 _MAX_TEXT = 2_000
 
 
@@ -153,14 +153,14 @@ class RowParser:
         values["properties"] = packed = json.dumps(
             properties, ensure_ascii=False, sort_keys=True, separators=(",", ":")
         )
-        if len(packed) > _MAX_PROPERTIES:
-            self.problems.add(line, "properties", packed, "too_long", limit=_MAX_PROPERTIES)
+        if len(packed) > MAX_PROPERTIES:
+            self.problems.add(line, "properties", packed, "too_long", limit=MAX_PROPERTIES)
         values["digest"] = _digest(values)
 
     def _properties(self, raw: Sequence[Any]) -> dict[str, Any]:
         if self.layout.properties is not None:
             given = raw[self.layout.properties]
-            return {} if given is None else _clean_object(given)
+            return {} if given is None else clean_object(given)
         width, found = len(raw), {}
         for name, position in self.layout.extras:
             cell = raw[position] if position < width else None
@@ -177,7 +177,7 @@ def _digest(values: Mapping[str, Any]) -> str:
     return hashlib.blake2b(content.encode(), digest_size=20).hexdigest()
 
 
-def _clean_object(given: Any, depth: int = 1) -> dict[str, Any]:
+def clean_object(given: Any, depth: int = 1) -> dict[str, Any]:
     if not isinstance(given, dict) or len(given) > 200:
         raise BadCell("bad_properties")
     found = {}
@@ -196,7 +196,7 @@ def _clean_value(value: Any, depth: int) -> Any:
     if isinstance(value, dict | list) and depth >= _MAX_DEPTH:
         raise BadCell("bad_properties")
     if isinstance(value, dict):
-        return _clean_object(value, depth + 1)
+        return clean_object(value, depth + 1)
     if isinstance(value, list):
         if len(value) > 200:
             raise BadCell("bad_properties")

@@ -9,14 +9,15 @@ from psycopg import sql
 from crm.ingest.kinds import RowKind
 from crm.ingest.problems import KEPT, Problems
 
-_EXTRA_COLUMNS = {"events": {"properties": "jsonb", "digest": "text"}}
+# Of kinds that keep columns which are no fields.
+_EXTRA_COLUMNS = {"properties": "jsonb", "digest": "text"}
 CHUNK = 10_000
 
 
 def stage(kind: RowKind, columns: Sequence[str], rows: Iterable[tuple]) -> int:
     """Copy parsed rows into a fresh table ``staged``; returns how many there are."""
     types = {field.name: field.column for field in kind.fields}
-    types |= _EXTRA_COLUMNS.get(kind.name, {})
+    types |= _EXTRA_COLUMNS if kind.keeps_extras else {}
     declared = ", ".join(f"{name} {column}" for name, column in types.items())
     renew("staged", f"line integer, {declared}")
     names = ", ".join(["line", *columns])

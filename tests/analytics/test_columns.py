@@ -162,7 +162,7 @@ def test_files_of_another_database_are_not_used(monkeypatch):
     customer_who(friend_added=0)
     refresh()
     with monkeypatch.context() as patched:
-        patched.setattr("analytics.events.refresh._database", lambda: "another")
+        patched.setattr("analytics.events.refresh.database_identity", lambda: "another")
         assert LiveSource().snapshot is None
     assert LiveSource().snapshot is not None
 

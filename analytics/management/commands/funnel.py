@@ -6,10 +6,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import override
 
-from analytics.events.live import LiveSource
 from analytics.funnels.answer import Answer
 from analytics.funnels.parsing import question_from
 from analytics.funnels.queries import ask, level_of_each
+from analytics.management.sources import add_dataset_argument, source_named
 from crm.shared.errors import DomainError
 
 
@@ -33,14 +33,15 @@ class Command(BaseCommand):
         parser.add_argument(
             "--filter", action="append", default=[], metavar="NAME=VALUE", help="e.g. channel=expo"
         )
-        parser.add_argument("--levels", action="store_true", help="add the level of each customer")
+        parser.add_argument("--levels", action="store_true", help="add the level of each unit")
+        add_dataset_argument(parser)
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
         with override("en"):
             try:
                 question = question_from(self._values(options))
-                source = LiveSource()
+                source = source_named(options["dataset"])
                 answer = ask(question, user=None, source=source)
                 body = answer.as_json()
                 if options["levels"]:

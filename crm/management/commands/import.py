@@ -8,9 +8,12 @@ from pathlib import Path
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone, translation
 
+from crm.datasets.actions import DatasetOutcome, take_into_dataset
+from crm.datasets.rows import DATASET
 from crm.imports import mappings
 from crm.imports.files import FileOutcome, take_in, write_report
-from crm.ingest.kinds import ROW_KINDS
+from crm.ingest.kinds import ROW_KINDS, RowKind
+from crm.ingest.problems import Problems
 from crm.jobs.actions import Ending, create_job, run_job
 from crm.jobs.models import Job
 from crm.jobs.progress import Progress
@@ -21,8 +24,11 @@ SHOWN = 10
 
 class Command(BaseCommand):
     help = (
-        "Import a .csv or .xlsx file of customers, orders, events or routes. All rows or none: one "
-        "bad row leaves everything as it was. The same file twice changes nothing."
+        "Import a .csv, .xlsx or .jsonl file of customers, orders, events or routes. All rows or "
+        "none: one bad row leaves everything as it was. The same file twice changes nothing. With "
+        "--dataset NAME events stay apart from the live data: columns unit, event, at and perhaps "
+        "event_id (or their usual names), every other column is a property; then ask funnel, "
+        "retention and transitions with the same --dataset."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -34,6 +40,9 @@ class Command(BaseCommand):
             metavar="COLUMN=FIELD,…",
             help="columns with names of their own",
         )
+        parser.add_argument(
+            "--dataset", default="", metavar="NAME", help="keep events apart, under this name"
+        )
         parser.add_argument("--dry-run", action="store_true", help="check and count, write nothing")
         parser.add_argument("--json", action="store_true", help="one line of JSON as the answer")
         parser.add_argument("--report", type=Path, help="where the row report goes")
@@ -43,6 +52,8 @@ class Command(BaseCommand):
         path: Path = options["file"]
         if not path.is_file():
             raise CommandError(f"No such file: {path}")
+        if options["dataset"] and options["kind"] != "events":
+            raise CommandError("dataset: only events can be kept apart; use: import events FILE")
         job = create_job(
             kind=Job.Kind.IMPORT_CHECK if options["dry_run"] else Job.Kind.IMPORT,
             title=path.name,
@@ -66,24 +77,32 @@ class Command(BaseCommand):
             raise SystemExit(1)
 
     def _work(self, path: Path, options: dict, summary: dict, progress: Progress) -> Ending:
-        kind, now = ROW_KINDS[options["kind"]], timezone.now()
-        result = take_in(
-            path,
-            options["kind"],
-            now=now,
-            mapping=lambda table: mappings.told(kind, table.headers, options["mapping"]),
-            dry_run=options["dry_run"],
-            progress=progress,
-        )
-        if result.outcome.problems:
-            summary["report"] = str(self._report(result, options["report"], options["kind"]))
-            summary["first"] = [vars(p) for p in list(result.outcome.problems)[:SHOWN]]
+        kind = DATASET if options["dataset"] else ROW_KINDS[options["kind"]]
+        result, problems = self._taken(path, kind, options, progress)
+        if problems:
+            summary["report"] = str(self._report(problems, options["report"], kind))
+            summary["first"] = [vars(p) for p in list(problems)[:SHOWN]]
             return Ending.refused(result.as_json())
         return Ending(result=result.as_json())
 
-    def _report(self, result: FileOutcome, wanted: Path | None, kind_name: str) -> Path:
+    def _taken(
+        self, path: Path, kind: RowKind, options: dict, progress: Progress
+    ) -> tuple[FileOutcome | DatasetOutcome, Problems]:
+        how = {
+            "now": timezone.now(),
+            "mapping": lambda table: mappings.told(kind, table.headers, options["mapping"]),
+            "dry_run": options["dry_run"],
+            "progress": progress,
+        }
+        if options["dataset"]:
+            result = take_into_dataset(path, options["dataset"], **how)
+            return result, result.problems
+        result = take_in(path, options["kind"], **how)
+        return result, result.outcome.problems
+
+    def _report(self, problems: Problems, wanted: Path | None, kind: RowKind) -> Path:
         path = wanted or report_folder() / new_report_name()
-        write_report(result.outcome.problems, path, ROW_KINDS[kind_name])
+        write_report(problems, path, kind)
         return path
 
     def _tell(self, summary: dict, *, as_json: bool) -> None:
@@ -100,11 +119,21 @@ class Command(BaseCommand):
             self.stdout.write(f"Nothing was changed: {summary['error']}")
         else:
             verb = "Would change" if summary["dry_run"] else "Done"
-            self.stdout.write(
-                f"{verb}: {summary['rows']:,} rows: {summary['new']:,} new,"
-                f" {summary['changed']:,} changed, {summary['same']:,} the same;"
-                f" {summary['people']:,} people opened, {summary['facts']:,} facts appended."
-            )
+            say = self._of_dataset if "dataset" in summary else self._of_rows
+            self.stdout.write(f"{verb}: {summary['rows']:,} rows: {say(summary)}")
             for name in ("ignored_columns", "new_events"):
                 if summary.get(name):
                     self.stdout.write(f"{name.replace('_', ' ')}: {', '.join(summary[name])}")
+
+    def _of_rows(self, summary: dict) -> str:
+        return (
+            f"{summary['new']:,} new, {summary['changed']:,} changed, {summary['same']:,} the same;"
+            f" {summary['people']:,} people opened, {summary['facts']:,} facts appended."
+        )
+
+    def _of_dataset(self, summary: dict) -> str:
+        names = ", ".join(summary["events"][:SHOWN])
+        return (
+            f"{summary['new']:,} new, {summary['same']:,} already there, of {summary['units']:,}"
+            f" units, in dataset {summary['dataset']}; events: {names}"
+        )

@@ -23,6 +23,7 @@ DATA = (
     "crm/acquisition/wording.py",  # Names of placeholders, accepted in both languages.
     "crm/imports/bench.py",
     "crm/ingest/cells.py",
+    "crm/datasets/rows.py",
     "crm/ingest/kinds.py",
     "crm/management/commands/demo_users.py",
     "crm/shared/formatting.py",
