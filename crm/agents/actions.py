@@ -135,3 +135,20 @@ def retire_missing_agents(present: set[str], *, now: datetime) -> int:
     """Mark agents as left that a *complete* directory no longer names; returns how many."""
     gone = Agent.unsafe_all.active().exclude(userid__in=present)
     return gone.update(status=Agent.Status.LEFT, left_at=now, synced_at=now, updated_at=now)
+
+
+def retire_agent(*, userid: str, at: datetime, now: datetime) -> bool:
+    """Mark one agent as left since ``at``; False where nobody of that number is here."""
+    here = Agent.unsafe_all.active().filter(userid=userid)
+    return bool(here.update(status=Agent.Status.LEFT, left_at=at, synced_at=now, updated_at=now))
+
+
+def rename_agent(*, userid: str, new_userid: str, now: datetime) -> bool:
+    """Give an agent another WeCom number; their customers and history stay theirs.
+
+    False where it has been done already, or nobody of the old number is here.
+    """
+    if Agent.unsafe_all.filter(userid=new_userid).exists():
+        return False
+    here = Agent.unsafe_all.filter(userid=userid)
+    return bool(here.update(userid=new_userid, synced_at=now, updated_at=now))

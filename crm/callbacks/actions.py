@@ -11,9 +11,9 @@ from django.utils import timezone
 from crm.acquisition.actions import Greeting, queue_welcome
 from crm.agents.actions import audit
 from crm.agents.models import User
-from crm.callbacks.handlers import handler_of
 from crm.callbacks.models import InboxEvent
 from crm.callbacks.receiving import Message, parse_message
+from crm.callbacks.registry import UNKNOWN, handler_of, is_known
 from crm.shared import faults
 from crm.wecom import NotReachable, OutcomeUnknown, RetryLater
 from crm.wecom.errors import token_of
@@ -115,10 +115,14 @@ def _handle(event: InboxEvent, clock: Clock) -> tuple[str, str]:
     # The handler asks WeCom here, before any transaction is open.
     change = handle(message, clock()) if handle else None
     with transaction.atomic():
-        note = change(clock()) if change else ""
+        note = (change(clock()) if change else _unless_known(message)) or ""
         state = InboxEvent.State.DONE if change else InboxEvent.State.IGNORED
-        _settle(event, state=state, reason=str(note or "")[:255], finished_at=clock())
-    return state, str(note or "")
+        _settle(event, state=state, reason=note[:255], finished_at=clock())
+    return state, note
+
+
+def _unless_known(message: Message) -> str:
+    return "" if is_known(message.event, message.change_type) else UNKNOWN
 
 
 def _settle(event: InboxEvent, **values: object) -> None:

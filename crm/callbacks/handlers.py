@@ -101,14 +101,16 @@ def on_contact_added(message: Message, asked_at: datetime) -> Change | None:
 
 
 def on_contact_seen(message: Message, asked_at: datetime) -> Change | None:
-    """``add_half_…`` and ``edit_external_contact``: whatever is listed now is all there is."""
+    """``add_half_…``, ``edit_external_contact``, ``transfer_fail``: take what is listed now."""
     looked = look_up(*_pair(message), asked_at)
     if looked.contact is None:
         return None  # The member has not confirmed yet, or all is over already.
     return lambda now: looked.apply(now, message.happened_at)
 
 
-def _on_contact_ended(status: Contact.Status) -> Handler:
+def on_contact_ended(status: Contact.Status) -> Handler:
+    """``del_external_contact`` and ``del_follow_user``: one side has ended it."""
+
     def handle(message: Message, asked_at: datetime) -> Change | None:
         external_userid, userid = _pair(message)
         looked = look_up(external_userid, userid, asked_at)
@@ -225,25 +227,3 @@ def _pair(message: Message) -> tuple[str, str]:
 def _number(message: Message, name: str) -> int | None:
     text = message.fields.get(name, "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 5 else None
-
-
-_HANDLERS: dict[tuple[str, str], Handler] = {
-    ("change_external_contact", "add_external_contact"): on_contact_added,
-    ("change_external_contact", "add_half_external_contact"): on_contact_seen,
-    ("change_external_contact", "edit_external_contact"): on_contact_seen,
-    ("change_external_contact", "del_external_contact"): _on_contact_ended(Ended.DELETED_BY_AGENT),
-    ("change_external_contact", "del_follow_user"): _on_contact_ended(Ended.DELETED_BY_CUSTOMER),
-    ("customer_acquisition", "customer_start_chat"): on_chat_started,
-    ("change_external_chat", "create"): on_group_changed,
-    ("change_external_chat", "update"): on_group_changed,
-    ("change_external_chat", "dismiss"): on_group_dismissed,
-    ("change_external_tag", "create"): on_tags_changed,
-    ("change_external_tag", "update"): on_tags_changed,
-    ("change_external_tag", "delete"): on_tags_changed,
-    ("change_external_tag", "shuffle"): on_tags_changed,
-}
-
-
-def handler_of(message: Message) -> Handler | None:
-    """The handler of an event; None for events that change nothing we keep."""
-    return _HANDLERS.get((message.event, message.change_type))

@@ -9,6 +9,7 @@ from celery import shared_task
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
+from crm.archive import tasks as archive
 from crm.callbacks import actions
 from crm.outbox import dispatcher
 
@@ -16,6 +17,7 @@ log = structlog.get_logger("crm.callbacks")
 
 SILENT_SECONDS = 5
 WELCOME_SECONDS = 20
+ARCHIVE_SECONDS = 15  # Then the timetable has rung by itself.
 PAUSE_SECONDS = 0.02
 _silent_until = 0.0
 
@@ -39,15 +41,16 @@ def tidy_inbox() -> int:
     return actions.forget_old_events()
 
 
-def ring(*, greeting: bytes | None = None) -> None:
+def ring(*, greeting: bytes | None = None, archive_bell: bool = False) -> None:
     """Ask a worker to look; whoever answers WeCom does not wait for the broker.
 
-    ``greeting`` is the digest of a message with a welcome code, which has workers of its own.
+    ``greeting`` is the digest of a message with a welcome code, which has workers of its own;
+    ``archive_bell``: there are new messages in the chat archive.
     """
-    _doorbell.ring(greeting)
+    _doorbell.ring(greeting, archive_bell)
 
 
-def knock(greetings: Sequence[bytes] = ()) -> None:
+def knock(greetings: Sequence[bytes] = (), *, archive_bell: bool = False) -> None:
     """Tell the broker now; without one the next sweep finds the rows."""
     global _silent_until
     if time.monotonic() < _silent_until:
@@ -55,6 +58,8 @@ def knock(greetings: Sequence[bytes] = ()) -> None:
     try:
         for digest in greetings:
             greet.apply_async((digest.hex(),), retry=False, expires=WELCOME_SECONDS)
+        if archive_bell:
+            archive.pull.apply_async(retry=False, expires=ARCHIVE_SECONDS)
         work_inbox.apply_async(retry=False)
     except (OperationalError, OSError):
         # It may take seconds to find out that nobody is there: do not try at every callback.
@@ -73,12 +78,14 @@ class Doorbell:
     def __init__(self) -> None:
         self.asked = self.answered = 0
         self._greetings: list[bytes] = []
+        self._archive_bell = False
         self._rung, self._lock = threading.Event(), threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def ring(self, greeting: bytes | None) -> None:
+    def ring(self, greeting: bytes | None, archive_bell: bool) -> None:
         with self._lock:
             self.asked += 1
+            self._archive_bell |= archive_bell
             self._greetings += [greeting] if greeting else []
             self._rung.set()
             if self._thread is None or not self._thread.is_alive():  # Also after a fork.
@@ -92,9 +99,10 @@ class Doorbell:
             with self._lock:
                 self._rung.clear()
                 asked, greetings = self.asked, self._greetings
+                archive_bell, self._archive_bell = self._archive_bell, False
                 self._greetings = []
             try:
-                knock(greetings)
+                knock(greetings, archive_bell=archive_bell)
             except Exception:  # The next ring must find somebody who listens.
                 log.exception("callbacks.doorbell_broken")
             self.answered = asked

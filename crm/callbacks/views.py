@@ -32,7 +32,10 @@ def callback(request: HttpRequest) -> HttpResponse:
     except DatabaseFailure:
         return HttpResponse(b"later", status=503, content_type=PLAIN)
     if is_new:
-        tasks.ring(greeting=message.digest if message.fields.get("WelcomeCode") else None)
+        tasks.ring(
+            greeting=message.digest if message.fields.get("WelcomeCode") else None,
+            archive_bell=message.event == "msgaudit_notify",
+        )
     return HttpResponse(b"success", content_type=PLAIN)
 
 

@@ -85,6 +85,8 @@ _WORDS = {
     "outcome_unknown": gettext_lazy("企业微信没有答复，结果不明"),
     "nothing_to_send": gettext_lazy("接收人名单是空的"),
     "interrupted": gettext_lazy("多次中断，已放弃"),
+    "unknown_event": gettext_lazy("不认识的事件，已原样保存"),
+    "stale_key": gettext_lazy("钥匙只有半小时有效，已无法得知是哪位客户"),
     "nothing_listed": gettext_lazy("企业微信什么也没有列出，请检查应用的可见范围"),
     "archive_key": gettext_lazy("缺少会话存档某一版本的私钥，请放入 WECOM_ARCHIVE_KEYS 目录"),
     "archive_no_json": gettext_lazy("存档消息解密后无法读懂，已原样保存"),

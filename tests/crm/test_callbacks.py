@@ -214,7 +214,7 @@ def test_without_a_broker_the_row_is_kept_and_nobody_waits(client, monkeypatch):
 
 
 def test_unknown_events_are_kept_and_need_nothing(client):
-    take(client, event_xml(**UNKNOWN), event_xml(Event="change_contact", ChangeType="delete_user"))
+    take(client, event_xml(**UNKNOWN), event_xml(Event="change_contact", ChangeType="update_tag"))
     assert {row.state for row in InboxEvent.objects.all()} == {"ignored"}
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from .acts_archive import ArchiveActs
 from .acts_base import CannotAct
+from .acts_company import CompanyActs
 from .acts_groups import TagActs
 from .acts_outreach import OutreachActs
 from .dice import Dice
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from .core import Sandbox
 
 
-class Acts(ArchiveActs, OutreachActs, TagActs):
+class Acts(ArchiveActs, OutreachActs, TagActs, CompanyActs):
     """Every act there is."""
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 Found = TypeVar("Found")
 CONTACT, CHAT, TAG = "change_external_contact", "change_external_chat", "change_external_tag"
+DIRECTORY = "change_contact"
 
 
 class CannotAct(Exception):
@@ -35,6 +36,12 @@ class Actor:
         return self._tell(
             CONTACT, ChangeType=kind, UserID=userid, ExternalUserID=external_userid, **more
         )
+
+    def _directory(self, kind: str, **fields: str | int) -> dict:
+        """Told to receivers who are the contacts-sync assistant, too; an ordinary app is not."""
+        if not self.sandbox.store.get("contacts_sync", 0):
+            return {"ChangeType": kind, **fields}
+        return self._tell(DIRECTORY, ChangeType=kind, **fields)
 
     def _members_changed(self, chat: sqlite3.Row, detail: str, who: str, **scene: int) -> dict:
         version = self._version()

@@ -107,3 +107,14 @@ class TagActs(Actor):
         tag = self._tag(tag_id)
         delete_tags(self.db, [tag["tag_id"]])
         return self._tell(TAG, Id=tag["tag_id"], TagType="tag", ChangeType="delete")
+
+    def tag_shuffle(self, *, group_id: str = "") -> dict:
+        """Somebody sorts the tags of a group in the console."""
+        tag = self.db.execute(
+            "select group_id from tags where not deleted and tag_id glob 'et*'"
+            " and (? = '' or group_id = ?) order by random() limit 1",
+            (group_id, group_id),
+        ).fetchone()
+        group_id = self._found(tag, "tag group")["group_id"]
+        self.db.execute("update tags set ord = abs(random()) % 100 where group_id = ?", (group_id,))
+        return self._tell(TAG, Id=group_id, ChangeType="shuffle")

@@ -91,6 +91,16 @@ class LinkActs(ChannelActs):
             )
         return {"UserID": key[0], "ExternalUserID": key[1], "messages": count}
 
+    def delete_by_customer(
+        self, *, userid: str = "", external_userid: str = "", by_link: bool = False
+    ) -> dict:
+        """As before; `by_link` tells it a second time as an event of acquisition."""
+        told = super().delete_by_customer(userid=userid, external_userid=external_userid)
+        if by_link:
+            pair = {name: told[name] for name in ("UserID", "ExternalUserID")}
+            self._tell(links.EVENT, ChangeType="del_follow_user", **pair)
+        return told
+
     def link_delete(self, *, link_id: str = "") -> dict:
         """Somebody deletes a link in the console."""
         link = self._shelved(LINK, link_id)

@@ -56,7 +56,7 @@ class OutreachActs(Actor):
     def member_leave(self, *, userid: str) -> dict:
         """Somebody leaves the company. The app is not told: it has to ask for the unassigned."""
         transfers.leave(self.sandbox, self.db, self._member_row(userid)["userid"])
-        return {"left": userid}
+        return {"left": userid, **self._directory("delete_user", UserID=userid)}
 
     def refuse_transfer(self, *, external_userid: str) -> dict:
         """A customer whose transfer waits says no; the event follows."""

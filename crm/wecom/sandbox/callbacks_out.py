@@ -67,7 +67,9 @@ class Postman:
         with self.bell:
             self.bell.notify_all()
 
-    def tell(self, db: sqlite3.Connection, event: str, **fields: str | int | list[str]) -> int:
+    def tell(
+        self, db: sqlite3.Connection, event: str, **fields: str | int | list[str] | dict
+    ) -> int:
         """Queue one event; empty fields are left out, as the platform does."""
         at = int(self.sandbox.clock.now())
         xml = event_xml(self.sandbox.config.corp_id, event, at, fields)
@@ -182,9 +184,11 @@ def event_xml(corp_id: str, event: str, at: int, fields: dict) -> str:
     return "<xml>" + "".join(_element(name, value) for name, value in parts.items()) + "</xml>"
 
 
-def _element(name: str, value: str | int | list[str] | None) -> str:
+def _element(name: str, value: str | int | list[str] | dict | None) -> str:
     if value is None or value == "":
         return ""
+    if isinstance(value, dict):
+        return f"<{name}>" + "".join(_element(*part) for part in value.items()) + f"</{name}>"
     if isinstance(value, list):
         return f"<{name}>" + "".join(_element("Item", item) for item in value) + f"</{name}>"
     if isinstance(value, int):

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 Answer = dict | list
 # Settings that are a number, kept until the next reset.
-NUMBERS = {"archive_bytes", "group_size", "receive_rule", "refusals", "statistics_hour"}
+NUMBERS = {"archive_bytes", "contacts_sync", "group_size", "receive_rule", "refusals"}
+NUMBERS |= {"statistics_hour"}
 CONTROLS: dict[tuple[str, str], Callable[["Sandbox", dict[str, Any]], Answer]] = {}
 
 
