@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('crm', '0005_welcomes'),
+        ('crm', '0006_datasets'),
     ]
 
     operations = [
