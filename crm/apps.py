@@ -14,8 +14,9 @@ class CrmConfig(AppConfig):
         from crm.acquisition import handlers as acquisition
         from crm.moments import handlers as moments
         from crm.outbox.rules import seed_rules
+        from crm.tagging import handlers as tagging
         from crm.timeline.actions import sync_catalogue
 
-        self.outbox_handlers = (acquisition, moments)
+        self.outbox_handlers = (acquisition, moments, tagging)
         post_migrate.connect(sync_catalogue, sender=self)
         post_migrate.connect(seed_rules, sender=self)

@@ -13,7 +13,7 @@ from crm.customers.endings import (
 from crm.customers.identity import ensure_customers, one_writer
 from crm.customers.milestones import LOOK_BACK, record_milestones
 from crm.customers.relations import Applied, agent_ids, apply_contacts
-from crm.customers.tagging import apply_tags, unknown_tags
+from crm.customers.tagging import apply_tags, change_tags, unknown_tags
 
 __all__ = [
     "LOOK_BACK",
@@ -21,6 +21,7 @@ __all__ = [
     "agent_ids",
     "apply_contacts",
     "apply_tags",
+    "change_tags",
     "end_contact",
     "end_missing_contacts",
     "ensure_customers",

@@ -143,3 +143,17 @@ def _fact(changes: TagChanges, contact: Contact, tag_id: int, kind: str) -> NewF
         channel_id=contact.channel_id,
         properties={"tag": tag_id},
     )
+
+
+def change_tags(contact: Contact, *, on: set[int], off: set[int], now: datetime) -> None:
+    """WeCom took these tags on and off one relation: say so here too, with the facts.
+
+    ``contact`` is locked by the caller, inside a transaction that holds ``one_writer``. Answers to
+    questions asked before ``now`` no longer change the relation.
+    """
+    have = set(contact.tags.values_list("pk", flat=True))
+    wanted = Tag.objects.filter(pk__in=(have | on) - off).values_list("wecom_id", flat=True)
+    changes = TagChanges({contact.customer_id: contact.customer.external_userid}, at=now, now=now)
+    changes.compare(contact, tuple(wanted), is_new=False)
+    refresh_customers(apply_relation_tags(changes), now)
+    Contact.unsafe_all.filter(pk=contact.pk).update(synced_at=now, updated_at=now)

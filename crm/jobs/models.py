@@ -31,6 +31,7 @@ class Job(TimeStamped):
         IMPORT = "import", _("导入文件")
         EXPORT = "export", _("导出文件")
         SYNC = "sync", _("同步企业微信")
+        TAG = "tag", _("批量打标签")
 
     class State(models.TextChoices):
         WAITING = "waiting", pgettext_lazy("job", "等待中")

@@ -1,5 +1,6 @@
 """Queueing outward actions, taking them back, and what a person decides about unclear ones."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -52,20 +53,32 @@ def enqueue(new: NewItem, *, by: User | None) -> OutboxItem:
     """Queue in the caller's transaction; a key that is known returns its item unchanged."""
     item, _created = OutboxItem.unsafe_all.get_or_create(
         key=new.key,
-        defaults={
-            "kind": new.kind,
-            "subject_type": new.subject._meta.model_name,
-            "subject_id": new.subject.pk,
-            "title": clean_text(new.title, limit=128),
-            "payload": new.payload,
-            "digest": new.digest,
-            "due_at": new.due_at,
-            "give_up_at": new.give_up_at,
-            "is_urgent": new.is_urgent,
-            "created_by": by,
-        },
+        defaults=_fields(new) | {"created_by": by},
     )
     return item
+
+
+def enqueue_many(items: Sequence[NewItem], *, by: User | None) -> None:
+    """Queue any number in the caller's transaction; keys that are known stay as they are."""
+    OutboxItem.unsafe_all.bulk_create(
+        (OutboxItem(key=new.key, created_by=by, **_fields(new)) for new in items),
+        ignore_conflicts=True,
+        batch_size=1000,
+    )
+
+
+def _fields(new: NewItem) -> dict[str, Any]:
+    return {
+        "kind": new.kind,
+        "subject_type": new.subject._meta.model_name,
+        "subject_id": new.subject.pk,
+        "title": clean_text(new.title, limit=128),
+        "payload": new.payload,
+        "digest": new.digest,
+        "due_at": new.due_at,
+        "give_up_at": new.give_up_at,
+        "is_urgent": new.is_urgent,
+    }
 
 
 def withdraw(key: str, *, now: datetime, reason: str) -> bool:
