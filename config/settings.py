@@ -263,7 +263,7 @@ LOGGING = {
 }
 
 # Named kill points and other test aids exist only where this is set (tests/conftest.py).
-TESTING = env.bool("CHANGKE_TESTING", default=False)
+TESTING = LOCAL and env.bool("CHANGKE_TESTING", default=False)
 if TESTING:  # Thousands of throw-away logins; a slow hash would only test the hash.
     PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 

@@ -7,6 +7,7 @@ app_name = "crm"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("crm.agents.urls")),
     path("api/v1/", include("crm.api.urls")),
+    path("archive/", include("crm.archive.urls")),
     path("audiences/", include("crm.audiences.urls")),
     path("customers/", include("crm.customers.urls")),
     path("groups/", include("crm.groups.urls")),

@@ -17,6 +17,7 @@ from config.policies import PolicyRow, policy_table
 from crm.acquisition.models import Welcome
 from crm.agents.access import Role
 from crm.agents.models import User
+from crm.archive.models import ArchiveReading
 from crm.audiences.models import Audience
 from crm.imports.models import FileImport
 from crm.jobs.models import Job
@@ -42,7 +43,12 @@ SEES = {
 # Who sees what belongs to another login, beside its owner.
 # Names a kind of number, not an object; who is counted is narrowed like any list of customers.
 NOT_OBJECTS = {"figure"}
-SEES_OTHERS = {"audience_id": {Role.OPERATOR}, "job_id": set(), "import_id": set()}
+SEES_OTHERS = {
+    "audience_id": {Role.OPERATOR},
+    "job_id": set(),
+    "import_id": set(),
+    "reading_id": set(),
+}
 
 
 @dataclass(frozen=True)
@@ -119,8 +125,10 @@ def _item(moment: Moment, author: User) -> OutboxItem:
 
 
 def _owned(users: dict[str, User], stranger: User) -> dict[str, dict[str, object]]:
-    """Audiences, jobs and imports belong to a login; each role has its own, and one is foreign."""
-    made: dict[str, dict[str, object]] = {"audience_id": {}, "job_id": {}, "import_id": {}}
+    """What belongs to a login; each role has its own, and one is foreign."""
+    kinds = ("audience_id", "job_id", "import_id", "reading_id")
+    made: dict[str, dict[str, object]] = {kind: {} for kind in kinds}
+    today = timezone.now().date()
     for owner_name, owner in [*users.items(), ("foreign", stranger)]:
         audience = Audience.unsafe_all.create(
             name="人群", frozen_at=timezone.now(), customer_count=0, created_by=owner
@@ -129,6 +137,10 @@ def _owned(users: dict[str, User], stranger: User) -> dict[str, dict[str, object
         file = FileImport.unsafe_all.create(
             kind="orders", owner=owner, file_name="a.csv", stored_name=f"{owner.pk}.csv", size=1
         )
+        reading = ArchiveReading.unsafe_all.create(
+            reader=owner, reason="投诉", first=today, last=today, began_at=timezone.now()
+        )
+        made["reading_id"][owner_name] = reading.pk
         made["audience_id"][owner_name] = audience.pk
         made["job_id"][owner_name] = job.pk
         made["import_id"][owner_name] = file.pk

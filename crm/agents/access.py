@@ -45,6 +45,7 @@ class Permission(Enum):
     WELCOME_EDIT = _("设置欢迎语")
     OUTBOX_VIEW = _("查看发送队列")
     OUTBOX_RESOLVE = _("处理存疑发送")
+    ARCHIVE_READ = _("查阅会话存档")
     API_INGEST = _("通过接口写入数据")
     API_FIGURES = _("通过接口读取数字")
     API_DOCS = _("查看接口文档")
@@ -97,7 +98,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
         P.API_FIGURES,
         P.API_DOCS,
     },
-    Role.REVIEWER: _EVERYBODY | {P.CUSTOMER_VIEW, P.GROUP_VIEW},
+    Role.REVIEWER: _EVERYBODY | {P.CUSTOMER_VIEW, P.GROUP_VIEW, P.ARCHIVE_READ},
     Role.ADMIN: _EVERYBODY | {P.CONFIGURE, P.SYNC_VIEW, P.API_DOCS},
     Role.SERVICE: frozenset({P.API_INGEST, P.API_FIGURES}),
 }

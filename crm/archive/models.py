@@ -7,10 +7,11 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from crm.agents.models import Agent
-from crm.archive.reading import ArchivedMessageQuerySet, ArchiveManager
+from crm.agents.models import Agent, User
+from crm.archive.reading import ArchivedMessageQuerySet, ArchiveManager, ArchiveReadingQuerySet
 from crm.customers.models import Customer
 from crm.groups.models import Group
+from crm.shared.models import ScopedManager
 from crm.wecom.errors import words_for
 
 
@@ -177,3 +178,39 @@ class ArchiveProgress(models.Model):
     def error_words(self) -> str:
         """The error in the reader's language."""
         return words_for(self.error)
+
+
+class ArchiveReading(models.Model):
+    """查阅: what a reviewer looks for in the archive and why. Each page of it is audited anew."""
+
+    LASTS = timedelta(minutes=30)
+
+    reader = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("查阅人"))
+    reason = models.CharField(_("查阅原因"), max_length=200)
+    customer = models.ForeignKey(Customer, models.CASCADE, null=True, related_name="+")
+    agent = models.ForeignKey(Agent, models.CASCADE, null=True, related_name="+")
+    group = models.ForeignKey(Group, models.CASCADE, null=True, related_name="+")
+    words = models.CharField(_("包含文字"), max_length=64, blank=True)
+    first = models.DateField(_("开始日期"))
+    last = models.DateField(_("结束日期"))
+    began_at = models.DateTimeField(_("开始时间"))
+
+    unsafe_all = ArchiveReadingQuerySet.as_manager()
+    objects = ScopedManager()
+
+    class Meta:
+        ordering = ["-pk"]
+        verbose_name = _("查阅")
+        verbose_name_plural = _("查阅")
+
+    def __str__(self) -> str:
+        return f"{self.reader_id} {self.began_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def ends_at(self) -> datetime:
+        """Until when it may be read on."""
+        return self.began_at + self.LASTS
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether the reason has to be given again."""
+        return now > self.ends_at

@@ -12,8 +12,10 @@ from django.db import connection, models
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 
-from crm.agents.access import Role
+from crm.agents.access import Permission
 from crm.agents.actions import audit
+from crm.agents.models import Agent
+from crm.customers.models import Customer
 from crm.shared.errors import DomainError
 from crm.shared.models import ScopedManager, UnscopedAccess
 from crm.shared.text import clean_text
@@ -24,30 +26,58 @@ if TYPE_CHECKING:
 SHORTEST_REASON = 4
 
 
+def may_read(user: Any) -> bool:
+    """Whether the role may read the archive at all."""
+    return bool(user.is_authenticated and user.is_active and user.can(Permission.ARCHIVE_READ))
+
+
 class ReadingRefused(DomainError):
     """The archive stays shut."""
 
     code = "archive_refused"
 
 
+def checked_reason(reason: str) -> str:
+    """The reason as it is written down; raises ReadingRefused for none."""
+    if len(reason := clean_text(reason, limit=200)) < SHORTEST_REASON:
+        raise ReadingRefused(_("请写明查阅原因，至少 4 个字"), field="reason")
+    return reason
+
+
 class ArchivedMessageQuerySet(models.QuerySet):
     def visible_to(self, user: Any) -> "ArchivedMessageQuerySet":
-        """Everything for reviewers (合规), nothing for anybody else, administrators included."""
-        if not user.is_authenticated or not user.is_active or user.role != Role.REVIEWER:
+        """For reviewers (合规) what lies in their scope, nothing for anybody else, administrators
+        included.
+        """
+        if not may_read(user):
             return self.none()
-        return self.consented()
+        agents, customers = Agent.objects.for_user(user), Customer.objects.for_user(user)
+        return self.consented().filter(
+            Q(agent__isnull=True) | Q(agent__in=agents),
+            Q(customer__isnull=True) | Q(customer__in=customers),
+        )
 
     def consented(self) -> "ArchivedMessageQuerySet":
         """Between colleagues, or with a customer whose last word on the archive is yes.
 
-        In groups a customer's consent covers what that customer said.
+        In groups a customer's consent covers what that customer said. Of what is still sealed
+        nobody knows who said it, so nobody has agreed.
         """
         said_yes = apps.get_model("crm", "ArchiveConsent").objects.filter(
             customer_id=OuterRef("customer_id"), agreed=True
         )
         single = Exists(said_yes.filter(agent_id=OuterRef("agent_id"), group__isnull=True))
         group = Exists(said_yes.filter(group_id=OuterRef("group_id"), agent__isnull=True))
-        return self.filter(Q(customer__isnull=True) | (Q(room="") & single) | (~Q(room="") & group))
+        return self.filter(
+            Q(customer__isnull=True) | (Q(room="") & single) | (~Q(room="") & group),
+            sealed__isnull=True,
+        )
+
+
+class ArchiveReadingQuerySet(models.QuerySet):
+    def visible_to(self, user: Any) -> "ArchiveReadingQuerySet":
+        """One's own: a reason is given by a person, not for others."""
+        return self.filter(reader=user) if may_read(user) else self.none()
 
 
 class ArchiveManager(ScopedManager):
@@ -66,9 +96,8 @@ class ArchiveManager(ScopedManager):
         """
         if not connection.in_atomic_block:
             raise UnscopedAccess("ArchivedMessage.objects.reading: only inside a transaction")
-        if not user.is_authenticated or not user.is_active or user.role != Role.REVIEWER:
+        if not may_read(user):
             raise ReadingRefused(_("只有合规人员可以查阅会话存档"))
-        if len(reason := clean_text(reason, limit=200)) < SHORTEST_REASON:
-            raise ReadingRefused(_("请写明查阅原因，至少 4 个字"), field="reason")
+        reason = checked_reason(reason)
         audit(user, "archive.read", reason=reason, now=now, **looked_for)
         return self.model.unsafe_all.visible_to(user)

@@ -61,6 +61,7 @@ def work_inbox(*, clock: Clock = timezone.now, limit: int = 500) -> int:
         event = claim_event(now=clock())
         if event is None:
             break
+        faults.point("callbacks.claimed")
         work_event(event, clock=clock)
         taken += 1
     return taken
@@ -111,13 +112,16 @@ def work_event(event: InboxEvent, *, clock: Clock = timezone.now) -> None:
 def _handle(event: InboxEvent, clock: Clock) -> tuple[str, str]:
     message = parse_message(event.message.encode(), received_at=event.received_at)
     greet(message, now=clock())
+    faults.point("callbacks.greeted")
     handle = handler_of(message)
     # The handler asks WeCom here, before any transaction is open.
     change = handle(message, clock()) if handle else None
+    faults.point("callbacks.looked")
     with transaction.atomic():
         note = (change(clock()) if change else _unless_known(message)) or ""
         state = InboxEvent.State.DONE if change else InboxEvent.State.IGNORED
         _settle(event, state=state, reason=note[:255], finished_at=clock())
+        faults.point("callbacks.before_settled")
     return state, note
 
 

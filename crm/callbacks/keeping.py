@@ -123,7 +123,9 @@ def _commit(group: Sequence[Arrival]) -> None:
     # In one order everywhere: two processes that get the same messages must not wait in a ring.
     if faults.guarded("callbacks.group_order"):
         group = sorted(group, key=lambda arrival: arrival.message.digest)
+    faults.point("callbacks.before_kept")
     new = _insert(group)
+    faults.point("callbacks.kept")
     for arrival in group:  # Not before the commit.
         arrival.is_new = arrival in new
 

@@ -162,6 +162,7 @@ def _profile(
         "phone": phone,
         "reveal": reveal or RevealForm(),
         "may_reveal": request.user.can(Permission.CUSTOMER_REVEAL),
+        "may_read_archive": request.user.can(Permission.ARCHIVE_READ),
         **_way_through_list(request, customer),
     }
     return TemplateResponse(request, "crm/customers/profile.html", context)

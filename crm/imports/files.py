@@ -14,6 +14,7 @@ from crm.imports.readers import Table, open_table
 from crm.ingest.actions import Outcome, Silent, ingest
 from crm.ingest.kinds import ROW_KINDS, RowKind
 from crm.ingest.problems import Problems
+from crm.shared import faults
 from crm.shared.sheets import csv_lines
 
 REPORTED_EVERY = 2_000
@@ -76,6 +77,7 @@ def watched(table: Table, progress: Any) -> Iterator[tuple[int, Any]]:
     measured = getattr(progress, "measured", None)
     for count, row in enumerate(table.rows):
         if count % REPORTED_EVERY == 0:
+            faults.point("imports.reading")
             progress.check()
             if measured:
                 measured(table.position(), table.size)

@@ -88,6 +88,7 @@ def ingest(
         stage(kind, parser.columns, parser.parse(iter(raw_rows)))
         outcome.rows = parser.rows
         outcome.new_names = tuple(sorted(names.new)) if names else ()
+        faults.point("ingest.staged")
         _settle(kind, outcome, progress, now=now, dry_run=dry_run)
     return outcome
 

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from crm.agents.models import User
 from crm.jobs.models import Job
 from crm.jobs.progress import Cancelled, Progress
+from crm.shared import faults
 from crm.shared.errors import DomainError
 
 SILENT_FOR = timedelta(minutes=2)
@@ -64,10 +65,12 @@ def run_job(job_id: int, work: Callable[[Job, Progress], Ending], *, now: dateti
     job = claim_job(job_id, now=now)
     if job is None:
         return False
+    faults.point("jobs.claimed")
     with Progress(job.pk) as progress:
         try:
             with transaction.atomic():
                 _end(job, work(job, progress))
+                faults.point("jobs.before_end")
         except Cancelled:
             _end(job, Ending(Job.State.CANCELLED, _("已取消，未做任何改动")))
         except DomainError as refusal:

@@ -16,6 +16,7 @@ from crm.moments.actions import create_key
 from crm.moments.collecting import collect
 from crm.moments.models import Moment, MomentTask
 from crm.outbox import actions as outbox
+from crm.shared import faults
 from crm.wecom import Client, Misconfigured, NotReachable, OutcomeUnknown, Refused, RetryLater
 from crm.wecom.meanings import meaning_of
 from crm.wecom.moment_records import MomentJob
@@ -54,6 +55,7 @@ def follow(moment_id: int, *, now: datetime) -> bool:
         error, wait = "", _ask(moment, wecom.client(), now)
     except (RetryLater, NotReachable, OutcomeUnknown, Misconfigured, Refused) as trouble:
         error, wait = str(trouble)[:255], TROUBLE_WAIT
+    faults.point("moments.asked")
     Moment.unsafe_all.filter(pk=moment_id).update(
         follow_at=None if wait is None else now + wait, followed_at=now, follow_error=error
     )

@@ -42,6 +42,7 @@ def dispatch(*, clock: Clock = timezone.now, limit: int = 200, urgent_only: bool
     """Work off what is due until nothing is, or until ``limit`` steps; returns the steps taken."""
     worked = 0
     while worked < limit and (item := claim(now=clock(), urgent_only=urgent_only)):
+        faults.point("outbox.claimed")
         work(item, clock)
         worked += 1
     return worked
@@ -145,6 +146,7 @@ def _begin_call(item: OutboxItem, handler: Handler, *, now: datetime) -> bool:
         item.lease_until = now + _lease(item)
         item.save()
         _changed(item, now)
+        faults.point("outbox.before_calling")
     return True
 
 

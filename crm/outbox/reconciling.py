@@ -20,6 +20,7 @@ from crm.outbox.registry import (
     Unknowable,
 )
 from crm.outbox.settling import settle
+from crm.shared import faults
 from crm.wecom.errors import Misconfigured, NotReachable, OutcomeUnknown, Refused, RetryLater
 
 State = OutboxItem.State
@@ -38,6 +39,7 @@ def reconcile(item: OutboxItem, handler: Handler, clock: Callable[[], datetime])
     if handler.is_repeatable:
         _again(item, clock(), _("重复执行与执行一次效果相同"))
         return
+    faults.point("outbox.before_look")
     try:
         finding = handler.reconcile(item, clock())
     except (NotReachable, RetryLater, OutcomeUnknown, Misconfigured) as trouble:
@@ -50,7 +52,9 @@ def reconcile(item: OutboxItem, handler: Handler, clock: Callable[[], datetime])
     elif isinstance(finding, Unknowable):
         settle(item, State.SKIPPED, now=clock(), code="unknown", reason=finding.reason)
     else:
+        faults.point("outbox.before_conclusion")
         _conclude(item, finding, clock())
+        faults.point("outbox.after_conclusion")
 
 
 def _conclude(item: OutboxItem, finding: Found | Absent | NotYet, now: datetime) -> None:

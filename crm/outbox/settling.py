@@ -8,6 +8,7 @@ from django.db import transaction
 
 from crm.outbox.models import OutboxItem
 from crm.outbox.registry import handler_of
+from crm.shared import faults
 
 log = structlog.get_logger(__name__)
 
@@ -39,4 +40,5 @@ def settle(
         item.save()
         if (handler := handler_of(item.kind)) is not None:
             handler.changed(item, now)
+        faults.point("outbox.before_settled")
     return True

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from crm import wecom
+from crm.shared import faults
 from crm.shared.errors import DomainError
 from crm.sync.counting import count
 from crm.sync.models import Reconcile, Repair, StagedPage, SyncObject, SyncRun
@@ -139,6 +140,7 @@ def _read(run: SyncRun, reader: Reader, clock: Clock) -> None:
             _restart_part(run)
             continue
         _land(run, page, asked_at, clock())
+        faults.point("sync.landed")
 
 
 @transaction.atomic
@@ -154,6 +156,7 @@ def _land(run: SyncRun, page: Page, asked_at: datetime, now: datetime) -> None:
     run.part += 0 if page.next_cursor else 1
     run.touched_at, run.error = now, ""
     run.save()
+    faults.point("sync.before_landed")
 
 
 @transaction.atomic
@@ -168,6 +171,7 @@ def _restart_part(run: SyncRun) -> None:
 
 def _apply(run: SyncRun, reader: Reader, clock: Clock) -> None:
     outcome = reader.apply(run, clock())
+    faults.point("sync.applied")
     counted = count(run)
     with transaction.atomic():
         run.changed, run.ended, run.repaired = outcome.changed, outcome.ended, outcome.repaired
@@ -177,6 +181,7 @@ def _apply(run: SyncRun, reader: Reader, clock: Clock) -> None:
         run.finished_at = run.touched_at = clock()
         run.save()
         run.staged.all().delete()
+        faults.point("sync.before_done")
     log.info(
         "sync done",
         object=run.object,

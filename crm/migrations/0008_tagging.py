@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('crm', '0006_datasets'),
+        ('crm', '0007_archive_reading'),
     ]
 
     operations = [
