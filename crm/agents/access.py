@@ -42,6 +42,7 @@ class Permission(Enum):
     IMPORT_RUN = _("导入数据")
     JOB_VIEW = _("查看作业")
     SYNC_VIEW = _("查看同步状态")
+    CALLBACK_REPLAY = _("重新处理回调")
     WELCOME_EDIT = _("设置欢迎语")
     OUTBOX_VIEW = _("查看发送队列")
     OUTBOX_RESOLVE = _("处理存疑发送")
@@ -78,6 +79,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
         P.EXPORT,
         P.IMPORT_RUN,
         P.SYNC_VIEW,
+        P.CALLBACK_REPLAY,
         P.WELCOME_EDIT,
         P.OUTBOX_VIEW,
         P.OUTBOX_RESOLVE,
@@ -99,7 +101,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
         P.API_DOCS,
     },
     Role.REVIEWER: _EVERYBODY | {P.CUSTOMER_VIEW, P.GROUP_VIEW, P.ARCHIVE_READ},
-    Role.ADMIN: _EVERYBODY | {P.CONFIGURE, P.SYNC_VIEW, P.API_DOCS},
+    Role.ADMIN: _EVERYBODY | {P.CONFIGURE, P.SYNC_VIEW, P.CALLBACK_REPLAY, P.API_DOCS},
     Role.SERVICE: frozenset({P.API_INGEST, P.API_FIGURES}),
 }
 

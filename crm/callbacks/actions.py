@@ -182,6 +182,20 @@ def replay_event(*, event_id: int, by: User | None, now: datetime) -> bool:
     return bool(replayed)
 
 
+@transaction.atomic
+def replay_reason(*, reason: str, by: User | None, now: datetime) -> int:
+    """Put every row that is parked for this reason back into the queue; returns how many."""
+    parked = InboxEvent.objects.filter(state=InboxEvent.State.PARKED, reason=reason)
+    replayed = sorted(parked.select_for_update(skip_locked=True).values_list("pk", flat=True))
+    InboxEvent.objects.filter(pk__in=replayed).update(
+        state=InboxEvent.State.WAITING, attempts=0, next_try_at=now, finished_at=None
+    )
+    if replayed:
+        told = {"count": len(replayed), "first": replayed[0], "last": replayed[-1]}
+        audit(by, "callback.replay_reason", reason=reason, now=now, **told)
+    return len(replayed)
+
+
 def forget_old_events(*, now: datetime | None = None) -> int:
     """Delete handled rows after 30 days; parked ones stay until a person has looked."""
     states = [InboxEvent.State.DONE, InboxEvent.State.IGNORED]
