@@ -6,5 +6,6 @@ import crm.customers.admin
 import crm.outbox.admin
 import crm.sync.admin
 import crm.timeline.admin
+import crm.worktime.admin
 
 __all__ = ["crm"]

@@ -17,5 +17,6 @@ import crm.outbox.models
 import crm.sync.models
 import crm.tagging.models
 import crm.timeline.models
+import crm.worktime.models
 
 __all__ = ["crm"]
