@@ -1,5 +1,6 @@
 """Table of contents for Celery: one import per domain that has tasks."""
 
 import analytics.events.tasks
+import analytics.segments.tasks
 
 __all__ = ["analytics"]

@@ -57,6 +57,7 @@ BEAT_SCHEDULE: dict[str, dict] = {
     "moments-keep-house": every(24 * 3600, "crm.moments.tasks.keep_house"),
     # analytics
     "columns-refresh": every(60, "analytics.events.tasks.refresh_columns"),
+    "segments-refresh": every(60, "analytics.segments.tasks.refresh_segments"),
     "columns-compile": every(600, "analytics.events.tasks.compile_kernel"),
 }
 

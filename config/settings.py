@@ -163,6 +163,8 @@ STORAGES = {
 }
 MEDIA_ROOT = str(STATE_DIR / "media")
 COLUMNS_DIR = STATE_DIR / "columns"
+# Bitmaps of segments that each process keeps in memory between questions.
+SEGMENT_CACHE_BYTES = 256 * 1024 * 1024
 
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_IDLE_SECONDS = 3600

@@ -84,10 +84,14 @@ def joined(events: list[Events]) -> Events:
 
 def numbers(query: sql.Composable, *columns: str) -> np.ndarray:
     """Rows of a query whose columns are all bigint and never null, as a structured array."""
-    row_type = _row_type(columns)
+    blocks = list(stream(query, *columns))
+    return np.concatenate(blocks) if blocks else np.empty(0, _row_type(columns))
+
+
+def stream(query: sql.Composable, *columns: str) -> Iterator[np.ndarray]:
+    """The same rows in blocks, for what does not fit into memory at once."""
     statement = sql.SQL("copy ({}) to stdout (format binary)").format(query)
-    blocks = list(_copy(statement, None, row_type))
-    return np.concatenate(blocks) if blocks else np.empty(0, row_type)
+    yield from _copy(statement, None, _row_type(columns))
 
 
 def _facts(where: str, order: str, parameters: tuple[Any, ...]) -> Iterator[Block]:

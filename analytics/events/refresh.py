@@ -49,13 +49,13 @@ def sound_snapshot() -> Snapshot | None:
     snapshot = current(columns_root())
     if snapshot is None or snapshot.manifest["database"] != database_identity():
         return None
-    return snapshot if snapshot.upto <= _newest_id() else None
+    return snapshot if snapshot.upto <= newest_fact() else None
 
 
 def usable_snapshot() -> Snapshot | None:
     """The snapshot to ask, made anew where too many facts wait to be merged with every question."""
     snapshot = sound_snapshot()
-    if _newest_id() - (snapshot.upto if snapshot else 0) <= TAIL_AT_MOST:
+    if newest_fact() - (snapshot.upto if snapshot else 0) <= TAIL_AT_MOST:
         return snapshot
     try:
         return refresh(wait_seconds=2) or snapshot
@@ -68,7 +68,7 @@ def is_refresh_due(*, now: datetime) -> bool:
     snapshot = sound_snapshot()
     if snapshot is None:
         return Fact.unsafe_all.exists()
-    waiting = _newest_id() - snapshot.upto
+    waiting = newest_fact() - snapshot.upto
     if waiting <= 0:
         return False
     enough = waiting >= max(TAIL_AT_LEAST, TAIL_SHARE * snapshot.events)
@@ -92,7 +92,7 @@ def refresh(*, everything: bool = False, wait_seconds: float = 60) -> Snapshot |
 
 def settled_upto(wait_seconds: float) -> int:
     """The largest fact id below which no more facts can appear."""
-    upto = _newest_id()
+    upto = newest_fact()
     writers = _fact_writers()
     deadline = time.monotonic() + wait_seconds
     while writers & _fact_writers():
@@ -187,7 +187,7 @@ def _ids(table: str) -> np.ndarray:
         return np.array([number for (number,) in cursor.fetchall()], np.int64)
 
 
-def _newest_id() -> int:
+def newest_fact() -> int:
     """The largest fact id handed out so far, committed or not."""
     with connection.cursor() as cursor:
         cursor.execute("select case when is_called then last_value else 0 end from crm_fact_id_seq")

@@ -1,0 +1,136 @@
+"""What a segment may ask: a tree of groups and conditions. Values are plain, the tree is frozen."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+MAX_NODES = 200
+MAX_DEPTH = 8
+MAX_VALUES = 500
+MAX_DAYS = 400
+MAX_TIMES = 8
+
+How = Literal["all", "any", "none"]
+
+
+@dataclass(frozen=True)
+class Group:
+    """All, any or none of the parts; an empty ``all`` or ``none`` is everybody."""
+
+    how: How
+    parts: tuple["Node", ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return {self.how: [part.as_json() for part in self.parts]}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An attribute whose value is one of these: channel and other numbers as int, else text."""
+
+    field: str
+    values: tuple[int | str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return {"field": self.field, "in": list(self.values)}
+
+
+@dataclass(frozen=True)
+class Span:
+    """A number, or days ago, between two limits, both included; None is open."""
+
+    field: str
+    low: int | None
+    high: int | None
+
+    def as_json(self) -> dict[str, Any]:
+        limits = {"from": self.low, "to": self.high}
+        return {"field": self.field} | {k: v for k, v in limits.items() if v is not None}
+
+
+@dataclass(frozen=True)
+class Tags:
+    """Carries any, all or none of these corp tags."""
+
+    how: How
+    ids: tuple[int, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return {"tags": self.how, "ids": list(self.ids)}
+
+
+@dataclass(frozen=True)
+class Belongs:
+    """Is now in one of these groups (``group``), or the friend of one of these agents."""
+
+    to: Literal["group", "agent"]
+    ids: tuple[int, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return {self.to: list(self.ids)}
+
+
+@dataclass(frozen=True)
+class Happened:
+    """A fact of this kind at least / at most so often within the last ``days`` local days.
+
+    ``where`` are (property, value) pairs that the fact's properties must all equal.
+    """
+
+    kind: str
+    days: int
+    at_least: int | None = None
+    at_most: int | None = None
+    where: tuple[tuple[str, str], ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        times = {"at_least": self.at_least, "at_most": self.at_most}
+        body: dict[str, Any] = {"fact": self.kind, "days": self.days}
+        body |= {k: v for k, v in times.items() if v is not None}
+        return body | ({"where": dict(self.where)} if self.where else {})
+
+
+@dataclass(frozen=True)
+class Trip:
+    """A paid trip that starts or returns between two days from today (negative: past)."""
+
+    side: Literal["start", "return"]
+    low: int
+    high: int
+
+    def as_json(self) -> dict[str, Any]:
+        return {"trip": self.side, "from": self.low, "to": self.high}
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A random share of everybody: percent [low, high) of the hash of salt and customer."""
+
+    low: int
+    high: int
+    salt: str
+
+    def as_json(self) -> dict[str, Any]:
+        return {"bucket": [self.low, self.high], "salt": self.salt}
+
+
+@dataclass(frozen=True)
+class InSegment:
+    """Answers another segment, in its newest version."""
+
+    segment: int
+
+    def as_json(self) -> dict[str, Any]:
+        return {"segment": self.segment}
+
+
+Condition = Choice | Span | Tags | Belongs | Happened | Trip | Bucket | InSegment
+Node = Group | Condition
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """The node and everything below it."""
+    yield node
+    if isinstance(node, Group):
+        for part in node.parts:
+            yield from walk(part)
