@@ -19,6 +19,7 @@ APART = ("crm/wecom/sandbox/", "crm/management/commands/messages.py")
 # units, names of the company.
 DATA = (
     "analytics/experiments/wording.py",  # Words in files, accepted in both languages.
+    "analytics/segments/benching.py",
     "config/settings.py",
     "crm/acquisition/wording.py",  # Names of placeholders, accepted in both languages.
     "crm/imports/bench.py",
