@@ -39,12 +39,12 @@ def run(options: dict[str, Any]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="changke-bench-") as folder:
         path = Path(folder) / "orders.csv"
         _write_orders(path, rows)
-        bare = _read_bare(path)
-        _manage(folder, "migrate", "--verbosity", "0")
-        first = json.loads(_manage(folder, "import", "orders", str(path), "--json"))
-        again = json.loads(_manage(folder, "import", "orders", str(path), "--json"))
+        bare = read_bare(path)
+        manage(folder, "migrate", "--verbosity", "0")
+        first = json.loads(manage(folder, "import", "orders", str(path), "--json"))
+        again = json.loads(manage(folder, "import", "orders", str(path), "--json"))
     return {
-        "scale": {"rows": rows, "customers": first["people"], "cores": _cores()},
+        "scale": {"rows": rows, "customers": first["people"], "cores": cores()},
         "measured": {
             "wall_s": first["seconds"],
             "peak_mb": first["peak_mb"],
@@ -86,7 +86,7 @@ def _write_orders(path: Path, rows: int) -> None:
             )
 
 
-def _read_bare(path: Path) -> float:
+def read_bare(path: Path) -> float:
     begun = time.perf_counter()
     with path.open(encoding="utf-8", newline="") as file:
         for _row in csv.reader(file):
@@ -94,7 +94,7 @@ def _read_bare(path: Path) -> float:
     return round(time.perf_counter() - begun, 2)
 
 
-def _manage(folder: str, *arguments: str) -> str:
+def manage(folder: str, *arguments: str) -> str:
     """A management command of its own, on servers of its own."""
     kept = {name: value for name, value in os.environ.items() if name not in _OWN_PLACES}
     done = subprocess.run(
@@ -107,5 +107,5 @@ def _manage(folder: str, *arguments: str) -> str:
     return done.stdout.strip().splitlines()[-1] if done.stdout.strip() else ""
 
 
-def _cores() -> int:
+def cores() -> int:
     return len(os.sched_getaffinity(0))
