@@ -12,7 +12,8 @@ class AnalyticsConfig(AppConfig):
 
     def ready(self) -> None:
         # Models exist only from here on. Importing them lets their figures be opened.
-        from analytics.retention import figures
+        from analytics.retention import figures as retention
+        from analytics.transitions import figures as transitions
 
-        self.figures = (figures,)
+        self.figures = (retention, transitions)
         load_on_first_request()

@@ -9,4 +9,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("analytics.figures.urls")),
     path("", include("analytics.funnels.urls")),
     path("", include("analytics.retention.urls")),
+    path("", include("analytics.transitions.urls")),
 ]

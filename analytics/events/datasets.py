@@ -25,7 +25,7 @@ from analytics.events.folding import Part
 from analytics.events.properties import meets
 from analytics.events.refresh import database_identity
 from analytics.events.snapshots import BUCKET_BITS, Snapshot, Writer, current
-from analytics.events.source import ConditionLike, Value
+from analytics.events.source import NOBODY, ConditionLike, Value
 from crm.datasets.actions import drop_dataset, find_dataset
 from crm.datasets.models import Dataset, DatasetKind, DatasetUnit
 
@@ -180,6 +180,13 @@ class DatasetSource:
             last=sql.Literal(last),
         )
         return facts.numbers(query, "value")["value"].astype(bool)
+
+    def without_events(self) -> tuple[np.ndarray, np.ndarray]:
+        return NOBODY, NOBODY
+
+    def given_back(self, kind: int, part: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """A file does not say which order an event takes back."""
+        return NOBODY, NOBODY, NOBODY
 
     def keys(self, ids: Iterable[int]) -> dict[int, str]:
         """The file's own keys of units."""

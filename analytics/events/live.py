@@ -155,6 +155,40 @@ class LiveSource:
         agents = Agent.unsafe_all.filter(pk__in=agent_ids, department__isnull=False)
         return dict(agents.values_list("pk", "department_id"))
 
+    def without_events(self) -> tuple[np.ndarray, np.ndarray]:
+        """Customers of whom no fact is told, and since when their records are known (0: unsaid)."""
+        found = facts.numbers(
+            sql.SQL(
+                "select id, coalesce(floor(extract(epoch from known_since))::bigint, 0) as since"
+                " from crm_customer where last_fact_at is null order by id"
+            ),
+            "id",
+            "since",
+        )
+        ids, since = found["id"].astype(np.int64), found["since"].astype(np.int64)
+        kept = np.ones(len(ids), bool) if self._allowed is None else np.isin(ids, self._allowed)
+        for part in self.parts:
+            # Derived facts alone leave `last_fact_at` empty, and a record may wait to be refreshed.
+            rows = part.columns.rows_of(ids)
+            offsets = part.columns.offsets
+            told = rows[offsets[rows + 1] > offsets[rows]]
+            kept &= ~np.isin(ids, part.columns.ids_at(told))
+        return ids[kept], since[kept]
+
+    def given_back(self, kind: int, part: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Orders of one kind of event that were refunded, by customer."""
+        query = sql.SQL(
+            "select paid.customer_id, floor(extract(epoch from paid.at))::bigint as at,"
+            " floor(extract(epoch from min(back.at)))::bigint as back"
+            " from crm_fact as back join crm_factkind as k on k.id = back.kind_id"
+            " and k.code = 'order_refunded'"
+            " join crm_fact as paid on paid.customer_id = back.customer_id"
+            " and paid.order_id = back.order_id and paid.kind_id = {kind}"
+            " where {customers} group by paid.id, paid.customer_id, paid.at order by paid.id"
+        ).format(kind=sql.Literal(kind), customers=self._customers_of(part, "back", "customer_id"))
+        found = facts.numbers(query, "customer", "at", "back")
+        return tuple(found[name].astype(np.int64) for name in ("customer", "at", "back"))
+
     def keys(self, ids: Iterable[int]) -> dict[int, str]:
         """Customer numbers, or what else a customer is known by outside."""
         wanted = set(ids)
@@ -196,14 +230,14 @@ class LiveSource:
         newer = sql.Literal(self._newer.ids.tolist())
         return sql.SQL("({} or id = any({}::bigint[]))").format(settled, newer)
 
-    def _customers_of(self, part: int, column: str) -> sql.Composable:
-        """A condition on the customers of one part."""
+    def _customers_of(self, part: int, *column: str) -> sql.Composable:
+        """A condition on the customers of one part; the column may follow its table."""
         columns = self.parts[part].columns
         if self._is_tail(part):
             ids = columns.ids_at(np.arange(columns.customers))
             chosen = sql.SQL("{} = any({}::bigint[])")
-            return chosen.format(sql.Identifier(column), sql.Literal(ids.tolist()))
+            return chosen.format(sql.Identifier(*column), sql.Literal(ids.tolist()))
         first, last = columns.ids_at(np.array([0, columns.customers - 1])).tolist()
         return sql.SQL("{column} between {first} and {last}").format(
-            column=sql.Identifier(column), first=sql.Literal(first), last=sql.Literal(last)
+            column=sql.Identifier(*column), first=sql.Literal(first), last=sql.Literal(last)
         )

@@ -11,6 +11,7 @@ from analytics.events.columns import Columns
 from analytics.events.folding import Part
 
 UNKNOWN_KEY = ""
+NOBODY = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,12 @@ class Source(Protocol):
     def teams(self, agent_ids: Sequence[int]) -> dict[int, int]:
         """The team of each agent who has one."""
 
+    def without_events(self) -> tuple[np.ndarray, np.ndarray]:
+        """Ids of units of whom no event is told, and the seconds since when they are known."""
+
+    def given_back(self, kind: int, part: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Orders that were returned: (customer, second of the event of this kind, when)."""
+
     def keys(self, ids: Iterable[int]) -> dict[int, str]:
         """What the outside calls these units: customer numbers, a file's own keys."""
 
@@ -82,6 +89,12 @@ class TableSource:
 
     def teams(self, agent_ids: Sequence[int]) -> dict[int, int]:
         return {}
+
+    def without_events(self) -> tuple[np.ndarray, np.ndarray]:
+        return NOBODY, NOBODY
+
+    def given_back(self, kind: int, part: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return NOBODY, NOBODY, NOBODY
 
     def keys(self, ids: Iterable[int]) -> dict[int, str]:
         return {number: str(number) for number in ids}

@@ -77,6 +77,13 @@ SECTIONS = (
                 "l",
             ),
             Place(
+                "analytics:transitions:transitions",
+                _("流转"),
+                "arrows-right-left",
+                P.ANALYTICS_VIEW,
+                "v",
+            ),
+            Place(
                 "analytics:dashboards:agents",
                 pgettext_lazy("navigation", "员工"),
                 "identification",
