@@ -2,6 +2,7 @@
 
 import time
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -61,7 +62,8 @@ def envelope(
 
 def post(client, query: dict[str, str], body: bytes, **headers: str):
     """Post as WeCom does."""
-    return client.post(URL, body, content_type="text/xml", query_params=query, **headers)
+    url = f"{URL}?{urlencode(query, errors='surrogatepass')}"
+    return client.post(url, body, content_type="text/xml", **headers)
 
 
 def deliver(client, *messages: str) -> None:
