@@ -12,11 +12,13 @@ class CrmConfig(AppConfig):
     def ready(self) -> None:
         # Models exist only from here on. Importing the handlers tells the outbox of them.
         from crm.acquisition import handlers as acquisition
+        from crm.handover import group_handlers
+        from crm.handover import handlers as handover
         from crm.moments import handlers as moments
         from crm.outbox.rules import seed_rules
         from crm.tagging import handlers as tagging
         from crm.timeline.actions import sync_catalogue
 
-        self.outbox_handlers = (acquisition, moments, tagging)
+        self.outbox_handlers = (acquisition, group_handlers, handover, moments, tagging)
         post_migrate.connect(sync_catalogue, sender=self)
         post_migrate.connect(seed_rules, sender=self)

@@ -10,6 +10,7 @@ import crm.catalog.models
 import crm.customers.models
 import crm.datasets.models
 import crm.groups.models
+import crm.handover.models
 import crm.imports.models
 import crm.jobs.models
 import crm.moments.models

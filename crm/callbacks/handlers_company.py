@@ -9,6 +9,7 @@ from crm.callbacks.handlers import Change, look_up, on_contact_ended, on_contact
 from crm.callbacks.receiving import Message
 from crm.customers import actions as customers
 from crm.customers.models import Contact
+from crm.handover.following import look_soon
 from crm.wecom.records import Wire
 
 NO_SUCH_MEMBER = {60111}
@@ -106,4 +107,10 @@ def on_transfer_failed(message: Message, asked_at: datetime) -> Change | None:
 
     The state of the relations is what counts; the transfer itself asks WeCom for its outcome.
     """
-    return on_contact_seen(message, asked_at)
+    seen = on_contact_seen(message, asked_at)
+
+    def change(now: datetime) -> str | None:
+        look_soon(message.fields["ExternalUserID"], now=now)
+        return seen(now) if seen else None
+
+    return change

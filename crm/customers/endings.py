@@ -1,6 +1,7 @@
 """Starts and ends of relations that only an event, or an absence, tells of."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from crm.customers.derived import refresh_customers
@@ -50,15 +51,18 @@ def end_contact(
     status: Contact.Status,
     at: datetime,
     now: datetime,
+    is_observed: bool = False,
 ) -> None:
     """An event says that the relation ended at ``at``, and by whom.
 
     The fact is named by pair, kind and instant: repeated or late events make one fact, in whatever
     order they come. It belongs to the relation that began last before it; a newer one lives on.
+    ``is_observed``: no event told, somebody looked; an event that comes later adds nothing.
     """
     contact, _is_new = _contact(external_userid, userid, at, now)
     if not _observed_within(contact, at):
-        append_facts([_ending(contact, external_userid, userid, status, at)], now=now)
+        ending = _ending(contact, external_userid, userid, status, at)
+        append_facts([replace(ending, source="sync") if is_observed else ending], now=now)
     _settle(contact)
     refresh_customers([contact.customer_id], now)
 

@@ -30,6 +30,8 @@ class Limits:
     transfer_customers: int = 100
     transfer_groups: int = 100
     moment_senders: int = 100_000
+    # Customers of one member; WeCom extends it on request.
+    member_customers: int = 5000
     way_members: int = 100
     link_members: int = 500
     join_way_groups: int = 5
