@@ -8,6 +8,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("analytics.dashboards.urls")),
     path("", include("analytics.figures.urls")),
     path("", include("analytics.funnels.urls")),
+    path("", include("analytics.replies.urls")),
     path("", include("analytics.retention.urls")),
     path("", include("analytics.transitions.urls")),
 ]

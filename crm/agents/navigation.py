@@ -90,6 +90,7 @@ SECTIONS = (
                 P.AGENTS_VIEW,
                 "y",
             ),
+            Place("analytics:replies:replies", _("回复时长"), "clock", P.AGENTS_VIEW, "w"),
             Place("crm:audiences:list", _("人群"), "user-group", P.AUDIENCE_SAVE, "r"),
         ),
     ),
