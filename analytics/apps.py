@@ -13,7 +13,12 @@ class AnalyticsConfig(AppConfig):
     def ready(self) -> None:
         # Models exist only from here on. Importing them lets their figures be opened.
         from analytics.retention import figures as retention
+        from analytics.segments import figures as segments
         from analytics.transitions import figures as transitions
 
-        self.figures = (retention, transitions)
+        self.figures = (
+            retention,
+            segments,
+            transitions,
+        )
         load_on_first_request()

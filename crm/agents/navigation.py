@@ -91,6 +91,7 @@ SECTIONS = (
                 "y",
             ),
             Place("analytics:replies:replies", _("回复时长"), "clock", P.AGENTS_VIEW, "w"),
+            Place("analytics:segments:list", _("分群"), "rectangle-group", P.AUDIENCE_SAVE, "g"),
             Place("crm:audiences:list", _("人群"), "user-group", P.AUDIENCE_SAVE, "r"),
         ),
     ),

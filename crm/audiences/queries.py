@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from crm.audiences.models import Audience, AudienceMember
 from crm.customers.models import Customer, CustomerQuerySet
@@ -15,7 +15,11 @@ from crm.customers.queries import customer_rows
 from crm.shared.paging import Page, keyset_page
 from crm.timeline.models import FactKind
 
-SOURCES = {"funnel": gettext_lazy("漏斗")}
+SOURCES = {
+    "funnel": gettext_lazy("漏斗"),
+    "retention": pgettext_lazy("report", "留存"),
+    "segment": gettext_lazy("分群"),
+}
 _PARTS = {
     "steps": gettext_lazy("步骤"),
     "step": gettext_lazy("所在步骤"),

@@ -1,0 +1,82 @@
+"""What pages say of a segment's size: the number that opens, some people, the count by agent."""
+
+import json
+from typing import Any
+from urllib.parse import urlencode
+
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from analytics.figures.numbers import Number, meaning
+from analytics.segments.figures import NAME
+from analytics.segments.index import dims
+from analytics.segments.index.bitmaps import ids_of
+from analytics.segments.index.reading import read_values
+from analytics.segments.models import Segment
+from analytics.segments.parsing import rule_from
+from analytics.segments.queries import Answer, answer
+from analytics.segments.rule import Group
+from analytics.segments.words import in_one_line, words_for
+from crm.agents.models import Agent, User
+from crm.customers.models import Contact, Customer
+from crm.customers.queries import customer_rows
+
+SAMPLE = 8
+AGENTS_SHOWN = 50
+
+
+def preview(body: Any, user: User) -> dict[str, Any]:
+    """Count and a sample for a rule that is being built; raises RuleRefused."""
+    tree = rule_from(body)
+    query = {"rule": json.dumps(tree.as_json(), ensure_ascii=False)}
+    return _size(tree, answer(tree, user=user), user, query)
+
+
+def detail(segment: Segment, user: User) -> dict[str, Any]:
+    """The same for a saved one, with the count by agent."""
+    tree = rule_from(segment.rule)
+    found = answer(tree, user=user)
+    size = _size(tree, found, user, {"segment": str(segment.pk)})
+    return {"size": size, "by_agent": by_agent(found, user)}
+
+
+def _size(tree: Group, found: Answer, user: User, query: dict[str, str]) -> dict[str, Any]:
+    shown = _spread(found)
+    rows = Customer.objects.for_user(user).select_related("channel").filter(pk__in=shown)
+    people = reverse("analytics:figures:people", args=[NAME])
+    note = meaning(in_one_line(words_for(tree)), data_time=timezone.now())
+    return {
+        "count": found.count,
+        "number": Number(found.count, f"{people}?{urlencode(query)}", _("符合条件"), note),
+        "sample": customer_rows(rows),
+    }
+
+
+def _spread(found: Answer) -> list[int]:
+    """A few of them, evenly over all ids: the first ones are always the oldest customers."""
+    step = max(1, found.count // SAMPLE)
+    return [found.bits[place] for place in range(0, found.count, step)][:SAMPLE]
+
+
+def by_agent(found: Answer, user: User) -> list[tuple[str, int]]:
+    """(agent, their friends among the answer), most first. One person may have several agents."""
+    agents = dict(Agent.objects.for_user(user).values_list("pk", "name"))
+    counts = _agent_counts(found, list(agents))
+    ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    return [(agents[pk], count) for pk, count in ranked if count][:AGENTS_SHOWN]
+
+
+def _agent_counts(found: Answer, agents: list[int]) -> dict[int, int]:
+    if found.engine == "bitmaps":
+        friends = read_values({(dims.AGENT, pk) for pk in agents}, set())
+        return {
+            pk: bits.intersection_cardinality(found.bits) for (_dim, pk), bits in friends.items()
+        }
+    contacts = Contact.unsafe_all.current().filter(
+        agent__in=agents, customer__in=ids_of(found.bits).tolist()
+    )
+    counts: dict[int, int] = {}
+    for pk in contacts.values_list("agent_id", flat=True):
+        counts[pk] = counts.get(pk, 0) + 1
+    return counts

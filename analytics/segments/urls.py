@@ -1,0 +1,17 @@
+from django.urls import path
+
+from analytics.segments import views
+from analytics.segments.api import SegmentCountView
+
+app_name = "segments"
+
+urlpatterns = [
+    path("segments/", views.segment_list, name="list"),
+    path("segments/add/", views.add_segment, name="add"),
+    path("segments/size/", views.segment_size, name="size"),
+    path("segments/<int:segment_id>/", views.segment_detail, name="detail"),
+    path("segments/<int:segment_id>/edit/", views.edit_segment, name="edit"),
+    path("segments/<int:segment_id>/freeze/", views.freeze_segment, name="freeze"),
+    path("segments/<int:segment_id>/archive/", views.archive_segment, name="archive"),
+    path("api/v1/analytics/segments/count", SegmentCountView.as_view(), name="api"),
+]
