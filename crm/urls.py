@@ -11,6 +11,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("audiences/", include("crm.audiences.urls")),
     path("customers/", include("crm.customers.urls")),
     path("groups/", include("crm.groups.urls")),
+    path("handovers/", include("crm.handover.urls")),
     path("imports/", include("crm.imports.urls")),
     path("jobs/", include("crm.jobs.urls")),
     path("moments/", include("crm.moments.urls")),

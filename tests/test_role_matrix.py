@@ -19,6 +19,7 @@ from crm.agents.access import Role
 from crm.agents.models import User
 from crm.archive.models import ArchiveReading
 from crm.audiences.models import Audience
+from crm.handover.models import Handover
 from crm.imports.models import FileImport
 from crm.jobs.models import Job
 from crm.moments.images import store_image
@@ -83,6 +84,10 @@ def house(db, settings, tmp_path) -> House:
     objects["agent_id"] = {near: agent.pk for near, agent in agents.items()}
     objects["customer_id"] = {near: make_friend(agent).pk for near, agent in agents.items()}
     objects["group_id"] = {near: make_group(agent).pk for near, agent in agents.items()}
+    objects["handover_id"] = {
+        near: Handover.unsafe_all.create(giver=agent, created_by=stranger).pk
+        for near, agent in agents.items()
+    }
     for near, agent in agents.items():
         moment = _moment(agent, stranger)
         objects["moment_id"][near] = moment.pk

@@ -44,6 +44,8 @@ class Permission(Enum):
     SYNC_VIEW = _("查看同步状态")
     CALLBACK_REPLAY = _("重新处理回调")
     WELCOME_EDIT = _("设置欢迎语")
+    HANDOVER_VIEW = _("查看继承")
+    HANDOVER_PLAN = _("安排继承")
     OUTBOX_VIEW = _("查看发送队列")
     OUTBOX_RESOLVE = _("处理存疑发送")
     ARCHIVE_READ = _("查阅会话存档")
@@ -58,9 +60,11 @@ _EVERYBODY = frozenset({P.TODAY_VIEW, P.PREFERENCES, P.JOB_VIEW})
 _SEES = _EVERYBODY | {P.CUSTOMER_VIEW, P.GROUP_VIEW, P.MOMENT_VIEW}
 
 ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
-    Role.AGENT: _SEES | {P.CUSTOMER_REVEAL, P.AGENT_CARD},
+    Role.AGENT: _SEES | {P.CUSTOMER_REVEAL, P.HANDOVER_VIEW, P.AGENT_CARD},
     Role.LEAD: _SEES
     | {
+        P.HANDOVER_VIEW,
+        P.HANDOVER_PLAN,
         P.CUSTOMER_REVEAL,
         P.MOMENT_SCHEDULE,
         P.MOMENT_APPROVE,
@@ -73,6 +77,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
     },
     Role.OPERATOR: _SEES
     | {
+        P.HANDOVER_VIEW,
         P.MOMENT_SCHEDULE,
         P.ANALYTICS_VIEW,
         P.AUDIENCE_SAVE,
@@ -88,6 +93,8 @@ ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
     },
     Role.MANAGER: _SEES
     | {
+        P.HANDOVER_VIEW,
+        P.HANDOVER_PLAN,
         P.CUSTOMER_REVEAL,
         P.MOMENT_APPROVE,
         P.ANALYTICS_VIEW,
