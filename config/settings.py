@@ -163,6 +163,9 @@ STORAGES = {
 }
 MEDIA_ROOT = str(STATE_DIR / "media")
 COLUMNS_DIR = STATE_DIR / "columns"
+# The second engine for questions; empty means that there is none.
+CLICKHOUSE_URL = env.str("CLICKHOUSE_URL", "")
+CLICKHOUSE_CLUSTER = env.str("CLICKHOUSE_CLUSTER", "")
 # Bitmaps of segments that each process keeps in memory between questions.
 SEGMENT_CACHE_BYTES = 256 * 1024 * 1024
 

@@ -35,7 +35,7 @@ def meets(tests: Sequence[ConditionLike], own: Mapping[str, str] = FACT_COLUMNS)
 def _one(own: Mapping[str, str], name: str, comparison: str, value: str) -> sql.Composable:
     known = own.get(name)
     text: Any = sql.SQL(known or "(properties ->> {})").format(sql.Literal(name))
-    if (number := _number(value)) is None:
+    if (number := number_in(value)) is None:
         return sql.SQL('({} collate "C" {} {})').format(
             text, sql.SQL(comparison), sql.Literal(value)
         )
@@ -48,7 +48,8 @@ def _one(own: Mapping[str, str], name: str, comparison: str, value: str) -> sql.
     )
 
 
-def _number(text: str) -> Decimal | None:
+def number_in(text: str) -> Decimal | None:
+    """The number that a text says, or None; what no column could hold is no number."""
     try:
         number = Decimal(text.strip())
     except InvalidOperation:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import import_module
+from types import ModuleType
 from typing import Protocol
 
 import numpy as np
@@ -60,6 +62,16 @@ class Source(Protocol):
 
     def matching(self, kind: int, tests: Sequence[ConditionLike], part: int) -> np.ndarray:
         """For the events of one kind in the order of the part, whether they meet the tests."""
+
+
+def engine_of(source: Source, room: str) -> ModuleType:
+    """The module that answers the questions of a room on these events.
+
+    Columns are folded by `analytics.<room>.engine`; a source that lies elsewhere names its own in
+    `engines`. numba takes half a second and 100 MB, so only what answers is loaded.
+    """
+    own = getattr(source, "engines", None)
+    return import_module(own[room] if own else f"analytics.{room}.engine")
 
 
 @dataclass(frozen=True)

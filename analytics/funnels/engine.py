@@ -12,10 +12,10 @@ from analytics.events.columns import Columns, sealed
 from analytics.events.folding import Folded, Plan, fold_parts, in_threads
 from analytics.events.source import Source, Value
 from analytics.funnels.answer import Answer, CellFigures, median_and_p90, step_figures
-from analytics.funnels.question import STATES, Question, QuestionRefused
+from analytics.funnels.question import MAX_CELLS, Question, QuestionRefused
+from analytics.funnels.resolving import check_figure, resolve, step_names
 from analytics.funnels.splits import Split, split_by
 
-MAX_CELLS = 50_000
 _ORDERS = {
     "ordered": kernel.ORDERED,
     "strict_increase": kernel.STRICT_INCREASE,
@@ -59,7 +59,7 @@ def answer(question: Question, source: Source, labels: dict[str, str] | None = N
         return _seconds_of_members(block, filtered=bool(question.filters))
 
     collected = fold_parts(source.parts, prepared.plans, harvest)
-    names = _step_names(question, labels or {})
+    names = step_names(question, labels or {})
     return Answer(
         question=question,
         steps=step_figures(totals.sum(axis=0), names, _quantiles(collected, steps, totals)),
@@ -76,10 +76,7 @@ def people(
 
     `step` counts from 1; `cell` gives keys of breakdown values, and without it all are meant.
     """
-    if not 1 <= step <= len(question.steps):
-        raise QuestionRefused(_("没有第 %(step)s 步") % {"step": step}, field="step")
-    if state not in STATES:
-        raise QuestionRefused(_("没有状态「%(state)s」") % {"state": state[:40]}, field="state")
+    check_figure(question, step, state)
     prepared = prepare(question, source)
     wanted = _wanted_cells(prepared, cell or {})
     steps, parts = len(question.steps), source.parts
@@ -115,18 +112,7 @@ def levels(question: Question, source: Source) -> dict[int, int]:
 
 def prepare(question: Question, source: Source) -> Prepared:
     """Resolve the names in a question; raises QuestionRefused where it cannot be asked."""
-    kinds = source.kind_ids({step.event for step in question.steps})
-    if missing := [step.event for step in question.steps if step.event not in kinds]:
-        raise QuestionRefused(
-            _("没有事件「%(event)s」。请从事件目录中选择，或先登记这种事件")
-            % {"event": missing[0][:64]},
-            field="steps",
-        )
-    if question.as_of and question.as_of.timestamp() < source.span[0]:
-        raise QuestionRefused(
-            _("截至时间早于第一个事件，没有可统计的数据；请改晚截至时间"), field="as_of"
-        )
-    as_of = question.as_of or source.data_time
+    kinds, as_of = resolve(question, source)
     splits = [split_by(name, question, source) for name in question.breakdown]
     filters = [split_by(name, question, source).only(keys, name) for name, keys in question.filters]
     if np.prod([len(split.values) for split in splits], dtype=np.int64) > MAX_CELLS:
@@ -253,14 +239,3 @@ def _in_state(block: Folded, step: int, state: str, steps: int) -> np.ndarray:
     if step == steps:
         return np.zeros(len(block.levels), bool)
     return (block.levels == step) & (block.opens == (state == "open"))
-
-
-def _step_names(question: Question, labels: dict[str, str]) -> list[tuple[str, str]]:
-    """(step, label) of every step; in any order the k-th step is "any k" of them."""
-    names = []
-    for k, step in enumerate(question.steps, start=1):
-        label = labels.get(step.event, step.event) + str(step)[len(step.event) :]
-        names.append(
-            (str(step), _("任意 %(n)s 步") % {"n": k} if question.order == "any" else label)
-        )
-    return names

@@ -4,12 +4,10 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from importlib import import_module
-from types import ModuleType
 from typing import Any
 
 from analytics.events.live import LiveSource
-from analytics.events.source import Source
+from analytics.events.source import Source, engine_of
 from analytics.funnels.answer import Answer
 from analytics.funnels.question import Question
 from crm.agents.models import User
@@ -19,11 +17,6 @@ from crm.timeline.catalogue import STANDARD_JOURNEY
 from crm.timeline.models import FactKind
 
 PEOPLE_PER_PAGE = 50
-
-
-def _engine() -> ModuleType:
-    """numba takes half a second and 100 MB: only processes that answer questions load it."""
-    return import_module("analytics.funnels.engine")
 
 
 def source_for(user: User | None) -> LiveSource:
@@ -38,7 +31,8 @@ def event_labels() -> dict[str, str]:
 
 def ask(question: Question, *, user: User | None, source: Source | None = None) -> Answer:
     """The answer within the user's scope."""
-    return _engine().answer(question, source or source_for(user), event_labels())
+    source = source or source_for(user)
+    return engine_of(source, "funnels").answer(question, source, event_labels())
 
 
 def level_of_each(
@@ -46,7 +40,7 @@ def level_of_each(
 ) -> dict[str, int]:
     """Level of every unit with events, by customer number or whatever else names it outside."""
     source = source or source_for(user)
-    found = _engine().levels(question, source)
+    found = engine_of(source, "funnels").levels(question, source)
     keys = source.keys(found)
     return {keys[pk]: level for pk, level in found.items() if pk in keys}
 
@@ -62,9 +56,10 @@ class Figure:
 
 def people_behind(question: Question, figure: Figure, *, user: User | None) -> list[int]:
     """Ids of exactly the customers whom the figure counts for this user."""
-    found = _engine().people(
+    source = source_for(user)
+    found = engine_of(source, "funnels").people(
         question,
-        source_for(user),
+        source,
         step=figure.step,
         state=figure.state,
         cell=dict(figure.cell) or None,

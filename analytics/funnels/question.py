@@ -31,6 +31,7 @@ from crm.shared.errors import DomainError
 from crm.shared.times import day_end, day_start
 
 MAX_STEPS = 12
+MAX_CELLS = 50_000
 MAX_WINDOW = 20 * 366 * 86_400
 ORDERS = ("ordered", "strict_increase", "any")
 ENTRIES = ("any", "first")

@@ -82,6 +82,15 @@ def answer(question: RetentionQuestion, source: Source) -> RetentionAnswer:
     sizes, ripe, returned = (
         (sum(arrays) for arrays in zip(*blocks, strict=True)) if blocks else _nothing(prepared)
     )
+    return tabulated(prepared, sizes, ripe, returned)
+
+
+def tabulated(
+    prepared: Prepared, sizes: np.ndarray, ripe: np.ndarray, returned: np.ndarray
+) -> RetentionAnswer:
+    """The answer from counts by cohort: members, members eligible for e periods, returned."""
+    question, source = prepared.question, prepared.source
+    calendar, periods = prepared.calendar, prepared.periods
     # Eligible for period j are those who are eligible for more than j periods.
     eligible = ripe[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]
     cohorts = tuple(
@@ -112,12 +121,7 @@ def people(
     """
     prepared = prepare(question, source)
     calendar, parts = prepared.calendar, source.parts
-    if state not in ("size", "eligible", "returned", "absent"):
-        raise QuestionRefused(_("没有状态「%(state)s」") % {"state": state[:40]}, field="state")
-    if state != "size" and not 0 <= period < prepared.periods:
-        raise QuestionRefused(_("没有第 %(n)s 期") % {"n": period}, field="at")
-    if cohort is not None and cohort not in calendar.starts:
-        raise QuestionRefused(_("没有这一批客户：%(day)s") % {"day": cohort}, field="cohort")
+    check_figure(prepared, state=state, period=period, cohort=cohort)
 
     def harvest(block: Block) -> np.ndarray:
         born = block.births != kernel.NO_BIRTH
@@ -133,6 +137,16 @@ def people(
 
     found = _folded(prepared, harvest)
     return np.sort(np.concatenate(found)) if found else np.empty(0, np.int64)
+
+
+def check_figure(prepared: Prepared, *, state: str, period: int, cohort: date | None) -> None:
+    """Raise QuestionRefused where the table has no such cell."""
+    if state not in ("size", "eligible", "returned", "absent"):
+        raise QuestionRefused(_("没有状态「%(state)s」") % {"state": state[:40]}, field="state")
+    if state != "size" and not 0 <= period < prepared.periods:
+        raise QuestionRefused(_("没有第 %(n)s 期") % {"n": period}, field="at")
+    if cohort is not None and cohort not in prepared.calendar.starts:
+        raise QuestionRefused(_("没有这一批客户：%(day)s") % {"day": cohort}, field="cohort")
 
 
 def prepare(question: RetentionQuestion, source: Source) -> Prepared:

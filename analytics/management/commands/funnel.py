@@ -9,7 +9,7 @@ from django.utils.translation import override
 from analytics.funnels.answer import Answer
 from analytics.funnels.parsing import question_from
 from analytics.funnels.queries import ask, level_of_each
-from analytics.management.sources import add_dataset_argument, source_named
+from analytics.management.sources import add_dataset_argument, add_engine_argument, source_named
 from crm.shared.errors import DomainError
 
 
@@ -35,13 +35,14 @@ class Command(BaseCommand):
         )
         parser.add_argument("--levels", action="store_true", help="add the level of each unit")
         add_dataset_argument(parser)
+        add_engine_argument(parser)
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
         with override("en"):
             try:
                 question = question_from(self._values(options))
-                source = source_named(options["dataset"])
+                source = source_named(options["dataset"], options["engine"])
                 answer = ask(question, user=None, source=source)
                 body = answer.as_json()
                 if options["levels"]:

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import override
 
-from analytics.management.sources import add_dataset_argument, source_named
+from analytics.management.sources import add_dataset_argument, add_engine_argument, source_named
 from analytics.retention.answer import RetentionAnswer
 from analytics.retention.parsing import retention_from
 from analytics.retention.queries import ask
@@ -42,6 +42,7 @@ class Command(BaseCommand):
         parser.add_argument("--to", dest="until", help="last day of birth, included")
         parser.add_argument("--as-of", help="leave out later events; a day means its end")
         add_dataset_argument(parser)
+        add_engine_argument(parser)
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -58,7 +59,7 @@ class Command(BaseCommand):
         }
         with override("en"):
             try:
-                source = source_named(options["dataset"])
+                source = source_named(options["dataset"], options["engine"])
                 answer = ask(retention_from(values), user=None, source=source)
             except DomainError as refusal:
                 raise CommandError(f"{refusal.field or 'question'}: {refusal}") from refusal

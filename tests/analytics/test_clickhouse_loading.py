@@ -1,0 +1,220 @@
+"""Facts on their way to the warehouse, and both engines asked about the same company."""
+
+import io
+import json
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from analytics.clickhouse import funnels, tables
+from analytics.clickhouse.connection import Embedded, WarehouseRefused
+from analytics.clickhouse.loading import load
+from analytics.clickhouse.source import ClickHouseSource
+from analytics.events.datasets import DatasetSource
+from analytics.events.live import LiveSource
+from analytics.funnels import engine
+from analytics.funnels.parsing import question_from
+from analytics.retention.parsing import retention_from
+from crm.datasets.actions import take_into_dataset
+from crm.timeline.models import Fact
+from tests import factories
+from tests.analytics.warehouse import house
+
+pytestmark = pytest.mark.django_db(transaction=True)
+ASKED = {"steps": "friend_added,group_joined,order_paid", "window": "10d"}
+
+
+@pytest.fixture(autouse=True)
+def warehouse(settings, tmp_path, monkeypatch):
+    """An empty warehouse, and the settings that name it."""
+    settings.COLUMNS_DIR = tmp_path / "columns"
+    settings.CLICKHOUSE_URL = "chdb:tests"
+    monkeypatch.setattr("analytics.clickhouse.connection._opened", lambda _url, _pid: house())
+    tables.drop(house())
+    tables.create(house())
+    return house()
+
+
+@pytest.fixture
+def company():
+    """Thirty customers of two teams and three channels who went different ways."""
+    root = factories.make_department()
+    teams = [factories.make_department(parent=root) for _n in range(2)]
+    agents = [factories.make_agent(department=team) for team in teams]
+    channels = [factories.make_channel() for _n in range(3)]
+    for number in range(30):
+        channel = channels[number % 3]
+        own = {"channel": channel} if number % 5 == 0 else {}
+        customer = factories.make_customer(**own)
+        told = {} if number % 5 == 0 else {"channel_id": channel.pk}
+        agent = {"agent_id": agents[number % 2].pk}
+        factories.make_fact(customer, "friend_added", number / 2, **told, **agent)
+        if number % 2:
+            factories.make_fact(customer, "group_joined", number / 2 + number % 7, **agent)
+        if number % 3:
+            amount = {"amount_cents": 100_000 * (number % 4), "properties": {"product": "茶'"}}
+            factories.make_fact(customer, "order_paid", number / 2 + number % 9, **amount)
+    return agents, channels
+
+
+def told(answer) -> dict:
+    """An answer without when it was given, its cells in one order: equal ones have none."""
+    body = answer.as_json()
+    body["cells"] = sorted(body["cells"], key=lambda cell: json.dumps(cell["cell"]))
+    return body
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {},
+        {"breakdown": "channel"},
+        {"breakdown": "agent"},
+        {"breakdown": "team,week"},
+        {"breakdown": "stage"},
+        {"order": "any", "breakdown": "week"},
+        {"from": "2026-11-03", "to": "2026-11-10", "as_of": "2026-11-12"},
+        {"steps": "friend_added,order_paid[amount>=2000]"},
+        {"steps": "friend_added,order_paid[product=茶']"},
+        {"steps": "friend_added,order_paid[product>=0]"},
+        {"steps": "friend_added[channel=channel-nobody],order_paid[amount!=0]"},
+    ],
+)
+def test_both_engines_give_the_same_answer(warehouse, company, words):
+    load(warehouse)
+    question = question_from(ASKED | words)
+    here, there = LiveSource(), ClickHouseSource(LiveSource())
+    assert told(funnels.answer(question, there)) == told(engine.answer(question, here))
+    assert funnels.levels(question, there) == engine.levels(question, here)
+
+
+def test_a_filter_and_a_cell_list_the_same_people(warehouse, company):
+    agents, channels = company
+    load(warehouse)
+    question = question_from(
+        ASKED | {"breakdown": "channel", "filters": {"agent": [agents[0].userid]}}
+    )
+    here, there = LiveSource(), ClickHouseSource(LiveSource())
+    assert told(funnels.answer(question, there)) == told(engine.answer(question, here))
+    for state in ("reached", "converted", "dropped", "open"):
+        cell = {"channel": channels[0].code}
+        lists = [
+            room.people(question, source, step=1, state=state, cell=cell).tolist()
+            for room, source in ((engine, here), (funnels, there))
+        ]
+        assert lists[0] == lists[1]
+
+
+def test_only_customers_in_scope_are_counted(warehouse, company):
+    load(warehouse)
+    allowed = LiveSource().parts[0].columns.ids_at(range(7))
+    there = ClickHouseSource(LiveSource(), allowed=allowed)
+    question = question_from(ASKED | {"breakdown": "channel,agent"})
+    assert funnels.answer(question, there).steps[0].reached == 7
+    assert len(funnels.levels(question, there)) == 7
+
+
+def test_a_load_brings_what_is_new_and_a_second_one_nothing(warehouse, company):
+    first, second = load(warehouse), load(warehouse)
+    assert (first.facts, second.facts, second.repaired_buckets) == (Fact.unsafe_all.count(), 0, 0)
+    factories.make_fact(factories.make_customer(), "friend_added", 1)
+    assert load(warehouse, verify=False).facts == 1
+
+
+def test_a_load_that_died_half_way_goes_on_after_its_last_block(warehouse, company, monkeypatch):
+    monkeypatch.setattr("analytics.clickhouse.loading.BLOCK", 10)
+    sent = []
+
+    class Dies:
+        rows, run = warehouse.rows, warehouse.run
+
+        def insert(self, table, columns, rows):
+            if len(sent) == 3:
+                raise KeyboardInterrupt
+            warehouse.insert(table, columns, rows)
+            sent.append(len(rows))
+
+    with pytest.raises(KeyboardInterrupt):
+        load(Dies())
+    assert load(warehouse).facts == Fact.unsafe_all.count() - 30
+    [[held]] = warehouse.rows("select count() from facts")
+    assert held == Fact.unsafe_all.count()
+
+
+def test_erased_facts_are_deleted_and_missing_ones_put_back(warehouse, company):
+    load(warehouse)
+    gone = Fact.unsafe_all.order_by("pk").first()
+    with connection.cursor() as cursor:
+        cursor.execute("delete from crm_fact where customer_id = %s", [gone.customer_id])
+    assert load(warehouse, verify=False).deleted == 0
+    done = load(warehouse)
+    assert done.deleted > 0
+    assert warehouse.rows(f"select count() from facts where customer = {gone.customer_id}") == [[0]]
+    tables.delete(warehouse, "facts", "customer % 2 = 0")
+    load(warehouse)
+    [[held]] = warehouse.rows("select count() from facts final")
+    assert held == Fact.unsafe_all.count()
+
+
+def test_the_commands_ask_either_engine_about_live_data_and_datasets(company, tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text(
+        "unit,event,at,channel\nu,A,2026-03-01,web\nu,B,2026-03-02,app\nw,A,2026-03-01,\n"
+    )
+    take_into_dataset(path, "log", now=factories.at(0))
+    for words in ((), ("--dataset", "log")):
+        call_command("clickhouse", "load", *words, "--json", stdout=io.StringIO())
+    live = ("funnel", "--steps", ASKED["steps"], "--breakdown", "channel", "--levels")
+    apart = (
+        "funnel", "--steps", "A,B", "--dataset", "log", "--breakdown", "channel", "--levels",
+    )  # fmt: skip
+    back = ("retention", "--birth", "order_paid", "--return", "order_paid")
+    for asked in (live, apart, back):
+        answers = [run(*asked, "--engine", name) for name in ("columns", "clickhouse")]
+        assert answers[0] == answers[1]
+    assert run(*apart, "--engine", "clickhouse")["levels"] == {"u": 2, "w": 1}
+
+
+def run(*words) -> dict:
+    output = io.StringIO()
+    call_command(*words, "--json", stdout=output)
+    body = json.loads(output.getvalue())
+    if "cells" in body:
+        body["cells"].sort(key=lambda cell: json.dumps(cell["cell"]))
+    return body
+
+
+def test_what_sql_cannot_say_is_refused_with_words(warehouse, company):
+    load(warehouse)
+    there = ClickHouseSource(LiveSource())
+    overlapping = question_from({"steps": "order_paid,order_paid[amount>=2000]"})
+    with pytest.raises(WarehouseRefused) as refusal:
+        funnels.answer(overlapping, there)
+    assert refusal.value.field == "steps"
+    for words in ("order_paid[amount=much]", "friend_added[channel=7]"):
+        with pytest.raises(WarehouseRefused):
+            funnels.answer(question_from({"steps": words}), there)
+
+
+def test_an_engine_that_is_not_there_is_refused_with_the_remedy(settings, monkeypatch, tmp_path):
+    with pytest.raises(WarehouseRefused, match="clickhouse load"):
+        funnels.answer(question_from(ASKED), ClickHouseSource(LiveSource()))
+    settings.CLICKHOUSE_URL = ""
+    for words in (("--engine", "clickhouse"), ("--engine", "abacus")):
+        with pytest.raises(CommandError, match=r"^engine: "):
+            call_command("funnel", "--steps", "friend_added", *words)
+    monkeypatch.setattr("analytics.clickhouse.connection.find_spec", lambda name: None)
+    with pytest.raises(WarehouseRefused, match="chdb"):
+        Embedded(str(tmp_path))
+
+
+def test_a_dataset_is_told_by_its_last_event(warehouse, tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("unit,event,at\nu,A,2026-03-01T00:00:00.5Z\n")
+    take_into_dataset(path, "log", now=factories.at(0))
+    base = DatasetSource.named("log")
+    load(warehouse, base.dataset)
+    assert ClickHouseSource(base).data_time == base.data_time
+    question = retention_from({"birth": "A", "return": "A"})
+    assert question.birth.event == "A"
