@@ -55,6 +55,7 @@ BEAT_SCHEDULE: dict[str, dict] = {
     "moments-follow": every(5, "crm.moments.tasks.follow_due"),
     "moments-remind": every(60, "crm.moments.tasks.remind_laggards"),
     "moments-keep-house": every(24 * 3600, "crm.moments.tasks.keep_house"),
+    "tagging-run": every(15, "crm.tagging.tasks.run_waiting_tagging"),
     "handover-follow": every(30, "crm.handover.tasks.follow_due"),
     # analytics
     "columns-refresh": every(60, "analytics.events.tasks.refresh_columns"),

@@ -10,5 +10,6 @@ import crm.jobs.tasks
 import crm.moments.tasks
 import crm.outbox.tasks
 import crm.sync.tasks
+import crm.tagging.tasks
 
 __all__ = ["crm"]

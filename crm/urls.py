@@ -17,6 +17,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("moments/", include("crm.moments.urls")),
     path("outbox/", include("crm.outbox.urls")),
     path("sync/", include("crm.sync.urls")),
+    path("tags/", include("crm.tagging.urls")),
     path("welcomes/", include("crm.acquisition.urls")),
     path("wecom/", include("crm.callbacks.urls")),
 ]

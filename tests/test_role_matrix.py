@@ -25,6 +25,7 @@ from crm.jobs.models import Job
 from crm.moments.images import store_image
 from crm.moments.models import Moment, MomentTask
 from crm.outbox.models import OutboxItem
+from crm.tagging.models import TagBatch
 from tests.factories import make_agent, make_department, make_friend, make_group, make_user
 
 DISTANCES = ("own", "team", "department", "foreign")
@@ -48,6 +49,7 @@ SEES_OTHERS = {
     "audience_id": {Role.OPERATOR},
     "job_id": set(),
     "import_id": set(),
+    "batch_id": {Role.OPERATOR},
     "reading_id": set(),
 }
 
@@ -131,7 +133,7 @@ def _item(moment: Moment, author: User) -> OutboxItem:
 
 def _owned(users: dict[str, User], stranger: User) -> dict[str, dict[str, object]]:
     """What belongs to a login; each role has its own, and one is foreign."""
-    kinds = ("audience_id", "job_id", "import_id", "reading_id")
+    kinds = ("audience_id", "job_id", "import_id", "batch_id", "reading_id")
     made: dict[str, dict[str, object]] = {kind: {} for kind in kinds}
     today = timezone.now().date()
     for owner_name, owner in [*users.items(), ("foreign", stranger)]:
@@ -149,6 +151,7 @@ def _owned(users: dict[str, User], stranger: User) -> dict[str, dict[str, object
         made["audience_id"][owner_name] = audience.pk
         made["job_id"][owner_name] = job.pk
         made["import_id"][owner_name] = file.pk
+        made["batch_id"][owner_name] = TagBatch.unsafe_all.create(created_by=owner).pk
     return made
 
 

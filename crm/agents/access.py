@@ -44,6 +44,7 @@ class Permission(Enum):
     SYNC_VIEW = _("查看同步状态")
     CALLBACK_REPLAY = _("重新处理回调")
     WELCOME_EDIT = _("设置欢迎语")
+    TAG_EDIT = _("打标签")
     HANDOVER_VIEW = _("查看继承")
     HANDOVER_PLAN = _("安排继承")
     OUTBOX_VIEW = _("查看发送队列")
@@ -60,9 +61,10 @@ _EVERYBODY = frozenset({P.TODAY_VIEW, P.PREFERENCES, P.JOB_VIEW})
 _SEES = _EVERYBODY | {P.CUSTOMER_VIEW, P.GROUP_VIEW, P.MOMENT_VIEW}
 
 ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
-    Role.AGENT: _SEES | {P.CUSTOMER_REVEAL, P.HANDOVER_VIEW, P.AGENT_CARD},
+    Role.AGENT: _SEES | {P.CUSTOMER_REVEAL, P.TAG_EDIT, P.HANDOVER_VIEW, P.AGENT_CARD},
     Role.LEAD: _SEES
     | {
+        P.TAG_EDIT,
         P.HANDOVER_VIEW,
         P.HANDOVER_PLAN,
         P.CUSTOMER_REVEAL,
@@ -77,6 +79,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
     },
     Role.OPERATOR: _SEES
     | {
+        P.TAG_EDIT,
         P.HANDOVER_VIEW,
         P.MOMENT_SCHEDULE,
         P.ANALYTICS_VIEW,
@@ -93,6 +96,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
     },
     Role.MANAGER: _SEES
     | {
+        P.TAG_EDIT,
         P.HANDOVER_VIEW,
         P.HANDOVER_PLAN,
         P.CUSTOMER_REVEAL,

@@ -75,6 +75,7 @@ def _list_context(request: HttpRequest, form: CustomerFilterForm) -> dict:
         "ignored": [form[name].label or _("客户群") for name in form.errors],
         "opened_at": timezone.now().isoformat(),
         "may_export": request.user.can(Permission.EXPORT),
+        "may_tag": request.user.can(Permission.TAG_EDIT),
     }
 
 
