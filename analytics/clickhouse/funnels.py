@@ -12,7 +12,7 @@ from analytics.clickhouse.source import ClickHouseSource
 from analytics.events.source import UNKNOWN_KEY, Value
 from analytics.funnels.answer import Answer, CellFigures, step_figures
 from analytics.funnels.question import MAX_CELLS, Question, QuestionRefused
-from analytics.funnels.resolving import check_figure, resolve, step_names
+from analytics.funnels.resolving import check_figure, refuse_extras, resolve, step_names
 
 
 def answer(
@@ -68,6 +68,7 @@ def levels(question: Question, source: ClickHouseSource) -> dict[int, int]:
 
 
 def _prepared(question: Question, source: ClickHouseSource) -> tuple[Folded, datetime]:
+    refuse_extras(question)
     source.check_loaded()
     _kinds, as_of = resolve(question, source)
     return Folded.of(question, source, as_of), as_of

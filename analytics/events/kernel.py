@@ -32,7 +32,7 @@ os.environ.setdefault(
 import numpy as np
 from numba import njit
 
-MAX_STEPS = 12
+MAX_STEPS = 16
 ORDERED, STRICT_INCREASE, ANY_ORDER = 0, 1, 2
 
 # Positions in the array of settings that the fold takes.

@@ -1,7 +1,7 @@
 """Conditions on what a fact says, as SQL.
 
-A number compares with numbers, anything else as text. A fact that does not have the property meets
-no condition about it.
+A number compares with numbers, anything else as text; `in` takes several values, a|b|c, and is met
+by any of them. A fact that does not have the property meets no condition about it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,8 +28,15 @@ def meets(tests: Sequence[ConditionLike], own: Mapping[str, str] = FACT_COLUMNS)
     `own` are names that the row knows outside its properties, with their SQL; by default those of
     crm_fact.
     """
-    parts = [_one(own, test.name, _COMPARISONS[test.comparison], test.value) for test in tests]
+    parts = [_test(own, test) for test in tests]
     return sql.SQL("coalesce({}, false)").format(sql.SQL(" and ").join(parts))
+
+
+def _test(own: Mapping[str, str], test: ConditionLike) -> sql.Composable:
+    if test.comparison != "in":
+        return _one(own, test.name, _COMPARISONS[test.comparison], test.value)
+    choices = [_one(own, test.name, "=", value.strip()) for value in test.value.split("|")]
+    return sql.SQL("({})").format(sql.SQL(" or ").join(choices))
 
 
 def _one(own: Mapping[str, str], name: str, comparison: str, value: str) -> sql.Composable:

@@ -11,7 +11,7 @@ from rest_framework.views import APIView
 
 from analytics.funnels.parsing import question_from
 from analytics.funnels.queries import ask, level_of_each, source_for
-from analytics.funnels.question import ENTRIES, ORDERS, QuestionRefused
+from analytics.funnels.question import COMPARISONS, COUNTS, ENTRIES, ORDERS, QuestionRefused
 from crm.agents.access import Permission, Policy, Scope
 
 _QUESTION = inline_serializer(
@@ -21,6 +21,16 @@ _QUESTION = inline_serializer(
         "window": serializers.CharField(required=False, help_text="30d, 12h, 90m, 10s"),
         "order": serializers.ChoiceField(choices=ORDERS, required=False),
         "entry": serializers.ChoiceField(choices=ENTRIES, required=False),
+        "step_window": serializers.ListField(child=serializers.CharField(), required=False),
+        "min_gap": serializers.ListField(child=serializers.CharField(), required=False),
+        "unit": serializers.CharField(required=False, help_text="customer, property:session_id"),
+        "count": serializers.ChoiceField(choices=COUNTS, required=False),
+        "exclude": serializers.ListField(
+            child=serializers.CharField(), required=False, help_text="complained, complained@2-3"
+        ),
+        "hold": serializers.CharField(required=False, help_text="property, the same on all steps"),
+        "compare": serializers.ChoiceField(choices=COMPARISONS, required=False),
+        "value": serializers.CharField(required=False, help_text="amount, or a property"),
         "from": serializers.DateField(required=False),
         "to": serializers.DateField(required=False),
         "as_of": serializers.CharField(required=False),

@@ -13,7 +13,7 @@ from analytics.events.folding import Folded, Plan, fold_parts, in_threads
 from analytics.events.source import Source, Value
 from analytics.funnels.answer import Answer, CellFigures, median_and_p90, step_figures
 from analytics.funnels.question import MAX_CELLS, Question, QuestionRefused
-from analytics.funnels.resolving import check_figure, resolve, step_names
+from analytics.funnels.resolving import check_figure, refuse_extras, resolve, step_names
 from analytics.funnels.splits import Split, split_by
 
 _ORDERS = {
@@ -112,6 +112,7 @@ def levels(question: Question, source: Source) -> dict[int, int]:
 
 def prepare(question: Question, source: Source) -> Prepared:
     """Resolve the names in a question; raises QuestionRefused where it cannot be asked."""
+    refuse_extras(question)
     kinds, as_of = resolve(question, source)
     splits = [split_by(name, question, source) for name in question.breakdown]
     filters = [split_by(name, question, source).only(keys, name) for name, keys in question.filters]
@@ -173,7 +174,7 @@ def _masks(
         rows = np.flatnonzero(columns.kinds == code)
         matching = source.matching(kinds[step.event], step.conditions, number)
         codes[rows[matching]] |= 1 << k
-    return np.arange(1 << kernel.MAX_STEPS, dtype=np.uint16), sealed(codes)
+    return np.arange(1 << len(question.steps), dtype=np.uint16), sealed(codes)
 
 
 def _seconds_of_members(block: Folded, *, filtered: bool) -> list[np.ndarray]:

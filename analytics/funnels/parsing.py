@@ -7,13 +7,26 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from analytics.funnels.question import UNIT_SECONDS, Condition, Question, QuestionRefused, Step
+from analytics.funnels.question import (
+    CUSTOMER,
+    MAX_STEPS,
+    UNIT_SECONDS,
+    Condition,
+    Exclusion,
+    Question,
+    QuestionRefused,
+    Step,
+)
 from crm.shared.times import corp_zone, day_end
 
-FIELDS = ("steps", "window", "order", "entry", "from", "to", "as_of", "breakdown", "filters")
+FIELDS = (
+    "steps", "window", "step_window", "min_gap", "order", "entry", "unit", "count", "exclude",
+    "hold", "from", "to", "as_of", "breakdown", "filters", "compare", "value",
+)  # fmt: skip
 DEFAULT_WINDOW = "30d"
 _STEP = re.compile(r"([A-Za-z0-9_.:-]{1,64})\s*(?:\[([^\[\]]*)\])?")
-_CONDITION = re.compile(r"([^<>=!\s]+)\s*(>=|<=|!=|=|>|<)\s*(.+)", re.DOTALL)
+_CONDITION = re.compile(r"([^<>=!\s]+)\s*(>=|<=|!=|=|>|<|(?<=\s)in(?=\s))\s*(.+)", re.DOTALL)
+_EXCLUSION = re.compile(r"(.+?)@([0-9]{1,2})-([0-9]{1,2})", re.DOTALL)
 
 
 def question_from(values: Mapping[str, Any]) -> Question:
@@ -27,14 +40,19 @@ def question_from(values: Mapping[str, Any]) -> Question:
             % {"field": str(unknown[0])[:40], "fields": "、".join(FIELDS)},
             field=str(unknown[0])[:40],
         )
-    steps, window = values.get("steps") or "", values.get("window")
-    if isinstance(steps, list | tuple):
-        found = tuple(parse_step(_text(step, "steps")) for step in steps)
-    else:
-        found = parse_steps(_text(steps, "steps"))
+    found = tuple(parse_step(part) for part in _parts(values.get("steps"), "steps"))
+    step_window = _windows(values.get("step_window"), "step_window")
     return Question(
         steps=found,
-        window=parse_window(DEFAULT_WINDOW if window in (None, "") else window),
+        window=_window(values.get("window"), step_window, len(found)),
+        step_window=step_window,
+        min_gap=_windows(values.get("min_gap"), "min_gap"),
+        unit=_text(values.get("unit") or CUSTOMER, "unit"),
+        count=_text(values.get("count") or "unique", "count"),
+        exclude=tuple(parse_exclusion(part) for part in _parts(values.get("exclude"), "exclude")),
+        hold=_text(values.get("hold") or "", "hold").removeprefix("property:"),
+        compare=_text(values.get("compare") or "", "compare"),
+        value=_text(values.get("value") or "", "value").removeprefix("property:"),
         order=_text(values.get("order") or "ordered", "order"),
         entry=_text(values.get("entry") or "any", "entry"),
         since=parse_day(values.get("from"), "from"),
@@ -51,26 +69,39 @@ def parse_steps(text: str) -> tuple[Step, ...]:
 
 
 def parse_step(text: str) -> Step:
-    """One step from `order_paid[amount>=2000,product=tea]`."""
+    """One step from `order_paid[amount>=2000,product in tea|rice]`."""
+    return _step(text, "steps")
+
+
+def parse_exclusion(text: str) -> Exclusion:
+    """An exclusion from `complained` or, between steps 2 and 3, `complained@2-3`."""
+    if found := _EXCLUSION.fullmatch(text.strip()):
+        step, after, before = found.groups()
+        return Exclusion(_step(step, "exclude"), int(after), int(before))
+    return Exclusion(_step(text, "exclude"), 1, MAX_STEPS)
+
+
+def _step(text: str, field: str) -> Step:
     found = _STEP.fullmatch(text.strip())
     if not found:
         raise QuestionRefused(
             _("看不懂步骤「%(step)s」：请写作 事件代码 或 事件代码[属性>=值]")
             % {"step": text[:80]},
-            field="steps",
+            field=field,
         )
     event, tests = found.groups()
-    return Step(event, tuple(_condition(test) for test in (tests or "").split(",") if test.strip()))
+    parts = (part for part in (tests or "").split(",") if part.strip())
+    return Step(event, tuple(_condition(part, field) for part in parts))
 
 
-def parse_window(text: str | int) -> int:
+def parse_window(text: str | int, field: str = "window") -> int:
     """Seconds from 30d, 12h, 90m, 10s, 2w; a bare number counts seconds."""
     found = re.fullmatch(r"\s*(\d{1,9})\s*([smhdw]?)\s*", str(text))
     if not found:
         raise QuestionRefused(
             _("看不懂转化窗口「%(window)s」：请写作 30d、12h、90m 或 10s")
             % {"window": str(text)[:40]},
-            field="window",
+            field=field,
         )
     number, unit = found.groups()
     return int(number) * UNIT_SECONDS[unit or "s"]
@@ -111,12 +142,37 @@ def split_steps(text: str) -> list[str]:
     return re.split(r",(?![^\[]*\])", text)
 
 
-def _condition(text: str) -> Condition:
+def _parts(value: Any, field: str) -> list[str]:
+    """Steps or exclusions, as a list or in one text."""
+    if isinstance(value, list | tuple):
+        return [_text(part, field) for part in value]
+    return [part for part in split_steps(_text(value or "", field)) if part.strip()]
+
+
+def _windows(value: Any, field: str) -> tuple[int, ...]:
+    """Times between steps, as a list or in one text; one for all steps or one each."""
+    if value in (None, ""):
+        return ()
+    parts = value if isinstance(value, list | tuple) else str(value).split(",")
+    return tuple(parse_window(part, field) for part in parts)
+
+
+def _window(value: Any, step_window: tuple[int, ...], steps: int) -> int:
+    """The window; limits between all steps without one make their sum the window."""
+    if value not in (None, ""):
+        return parse_window(value)
+    if not step_window:
+        return parse_window(DEFAULT_WINDOW)
+    return sum(step_window) * (max(steps - 1, 1) if len(step_window) == 1 else 1)
+
+
+def _condition(text: str, field: str) -> Condition:
     found = _CONDITION.fullmatch(text.strip())
     if not found or "\x00" in text:
         raise QuestionRefused(
-            _("看不懂条件「%(text)s」：请写作 amount>=2000 或 product=茶") % {"text": text[:80]},
-            field="steps",
+            _("看不懂条件「%(text)s」：请写作 amount>=2000、product=茶 或 city in 大理|丽江")
+            % {"text": text[:80]},
+            field=field,
         )
     return Condition(found[1], found[2], found[3].strip())
 

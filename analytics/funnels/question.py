@@ -17,6 +17,26 @@ not run out at the as-of moment (they can still rise), and *dropped* afterwards.
 converted + dropped + open, and only a late event can turn a dropped customer into a converted one.
 Who reached the last step is done: all of them count as converted there.
 
+**Bounds between steps**: `step_window` is the longest and `min_gap` the shortest time from one
+event of the chain to the next, both inclusive, one for all or one each. `strict` asks for
+consecutive events: whatever lies, in time, strictly between the first and the last event of the
+chain belongs to it. An **exclusion** between steps i and j rejects every chain that has such an
+event strictly between its i-th event and its j-th (or its last one, where it ends before j);
+another chain may do.
+`hold` asks for one value of that property on all events of the chain; who does not say it is out.
+With `step_window` a customer is open only while some chain may still go on in time.
+
+**Totals** (`count="totals"`) counts attempts: one opens at a step 1, ignores further step 1s and
+closes when it is complete or its window is over; the next opens at the first later step 1. An event
+serves one attempt. Its chain is what the definition above says of that entry.
+
+**Unit**: the customer, or `property:NAME`: all events that say the same value of it, such as one
+session; events that do not say it are left out.
+
+**Breakdowns** `property:NAME` take the value on the entry; with `@last` or `@s` on the last or the
+s-th event of the chain. **Value** is the sum of a number, the amount in cents where nothing else is
+named, over the chain's events at that step.
+
 **As of**: events after this moment are left out. Without one, nothing is left out, and windows are
 measured against the data time: the moment at which the newest fact was recorded.
 """
@@ -25,38 +45,63 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Literal
 
-from django.utils.translation import gettext as _
-
-from crm.shared.errors import DomainError
+from analytics.funnels.refusals import (
+    COMPARISONS,
+    COUNTS,
+    CUSTOMER,
+    DIMENSIONS,
+    ENTRIES,
+    FILTERS,
+    MAX_CELLS,
+    MAX_STEPS,
+    MAX_WINDOW,
+    ORDERS,
+    PROPERTY,
+    STATES,
+    UNIT_SECONDS,
+    QuestionRefused,
+    check,
+)
 from crm.shared.times import day_end, day_start
 
-MAX_STEPS = 12
-MAX_CELLS = 50_000
-MAX_WINDOW = 20 * 366 * 86_400
-ORDERS = ("ordered", "strict_increase", "any")
-ENTRIES = ("any", "first")
-DIMENSIONS = ("channel", "team", "agent", "stage", "week")
-FILTERS = ("channel", "team", "agent", "stage")
-STATES = ("reached", "converted", "dropped", "open")
-UNIT_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
-
-
-class QuestionRefused(DomainError):
-    """The question cannot be answered as asked; the message names the field and the remedy."""
-
-    code = "impossible_question"
+__all__ = [
+    "COMPARISONS",
+    "COUNTS",
+    "CUSTOMER",
+    "DIMENSIONS",
+    "ENTRIES",
+    "FILTERS",
+    "MAX_CELLS",
+    "MAX_STEPS",
+    "MAX_WINDOW",
+    "ORDERS",
+    "PROPERTY",
+    "STATES",
+    "UNIT_SECONDS",
+    "Condition",
+    "Exclusion",
+    "Question",
+    "QuestionRefused",
+    "Step",
+]
 
 
 @dataclass(frozen=True)
 class Condition:
-    """A test of one property of the event, such as amount >= 2000."""
+    """A test of one property of the event, such as amount >= 2000; `in` takes a|b|c."""
 
     name: str
     comparison: str
     value: str
 
     def __str__(self) -> str:
-        return f"{self.name}{self.comparison}{self.value}"
+        middle = " in " if self.comparison == "in" else self.comparison
+        return f"{self.name}{middle}{self.value}"
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The values of an `in`."""
+        return tuple(part.strip() for part in self.value.split("|"))
 
 
 @dataclass(frozen=True)
@@ -72,43 +117,42 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Exclusion:
+    """An event that a chain may not have between its events `after` and `before` (from 1)."""
+
+    step: Step
+    after: int = 1
+    before: int = MAX_STEPS
+
+    def __str__(self) -> str:
+        whole = (self.after, self.before) == (1, MAX_STEPS)
+        return str(self.step) if whole else f"{self.step}@{self.after}-{self.before}"
+
+
+@dataclass(frozen=True)
 class Question:
-    """A funnel question about customers. Dates are days of the corporation, both included."""
+    """A funnel question. Dates are days of the corporation, both included; times are seconds."""
 
     steps: tuple[Step, ...]
     window: int
-    order: Literal["ordered", "strict_increase", "any"] = "ordered"
+    order: Literal["ordered", "strict_increase", "any", "strict"] = "ordered"
     entry: Literal["any", "first"] = "any"
     since: date | None = None
     until: date | None = None
     as_of: datetime | None = None
     breakdown: tuple[str, ...] = ()
     filters: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    unit: str = CUSTOMER
+    step_window: tuple[int, ...] = ()
+    min_gap: tuple[int, ...] = ()
+    exclude: tuple[Exclusion, ...] = ()
+    hold: str = ""
+    count: Literal["unique", "totals"] = "unique"
+    compare: Literal["", "previous"] = ""
+    value: str = ""
 
     def __post_init__(self) -> None:
-        _check_steps(self.steps)
-        _check_choice("order", self.order, ORDERS)
-        _check_choice("entry", self.entry, ENTRIES)
-        if not 1 <= self.window <= MAX_WINDOW:
-            raise QuestionRefused(
-                _("转化窗口须在 1 秒到 20 年之间，例如 30d、12h、90m 或 10s"), field="window"
-            )
-        for field, day in (("from", self.since), ("to", self.until), ("as_of", self.as_of)):
-            if day and not 1970 <= day.year <= 2105:
-                raise QuestionRefused(_("日期须在 1970 年到 2105 年之间"), field=field)
-        if self.since and self.until and self.since > self.until:
-            raise QuestionRefused(
-                _("入口日期的开始（%(since)s）晚于结束（%(until)s），请对调")
-                % {"since": self.since, "until": self.until},
-                field="from",
-            )
-        if self.as_of and self.since and self.as_of < day_start(self.since):
-            raise QuestionRefused(
-                _("截至时间早于入口日期的开始，没有可统计的事件；请改晚截至时间"), field="as_of"
-            )
-        _check_breakdown(self.breakdown)
-        for name, _values in self.filters:
-            _check_choice("filters", name, FILTERS)
+        check(self)
 
     @property
     def cohort(self) -> tuple[datetime | None, datetime | None]:
@@ -118,23 +162,72 @@ class Question:
             day_end(self.until) if self.until else None,
         )
 
+    @property
+    def longest_gaps(self) -> tuple[int, ...]:
+        """For each step after the first, the most seconds since the step before."""
+        return _each(self.step_window, len(self.steps) - 1, self.window)
+
+    @property
+    def shortest_gaps(self) -> tuple[int, ...]:
+        """For each step after the first, the least seconds since the step before."""
+        return _each(self.min_gap, len(self.steps) - 1, 0)
+
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """Fields used that go beyond steps, window, order, entry, dates and simple breakdowns.
+
+        An engine that knows none of them may refuse such a question; it may not ignore them.
+        """
+        used = [
+            name
+            for name in ("step_window", "min_gap", "exclude", "hold", "value")
+            if getattr(self, name)
+        ]
+        used += ["unit"] if self.unit != CUSTOMER else []
+        used += ["count"] if self.count == "totals" else []
+        used += ["order"] if self.order == "strict" else []
+        named = (*self.breakdown, *(name for name, _values in self.filters))
+        return tuple(used + (["breakdown"] if any(n not in DIMENSIONS for n in named) else []))
+
     def as_json(self) -> dict[str, Any]:
         """The question in the words of the command and the API."""
         return {
             "steps": [str(step) for step in self.steps],
             "window": window_text(self.window),
+            "step_window": [window_text(seconds) for seconds in self.step_window],
+            "min_gap": [window_text(seconds) for seconds in self.min_gap],
             "order": self.order,
             "entry": self.entry,
+            "unit": self.unit,
+            "count": self.count,
+            "exclude": [str(exclusion) for exclusion in self.exclude],
+            "hold": self.hold,
             "from": self.since.isoformat() if self.since else None,
             "to": self.until.isoformat() if self.until else None,
             "as_of": self.as_of.isoformat() if self.as_of else None,
             "breakdown": list(self.breakdown),
             "filters": {name: list(values) for name, values in self.filters},
+            "compare": self.compare,
+            "value": self.value,
         }
 
     def replaced(self, **changes: Any) -> "Question":
         """The same question with some parts changed."""
         return replace(self, **changes)
+
+    def previous(self, now: datetime) -> "Question":
+        """The same question of the period just before, read at the same age as this one at `now`.
+
+        Otherwise an older period would win by nothing but the time its customers had.
+        """
+        length = self.until - self.since + date.resolution
+        return replace(
+            self,
+            since=self.since - length,
+            until=self.until - length,
+            as_of=(self.as_of or now) - length,
+            compare="",
+        )
 
 
 def window_text(seconds: int) -> str:
@@ -145,28 +238,18 @@ def window_text(seconds: int) -> str:
     return f"{seconds}s"
 
 
-def _check_steps(steps: tuple[Step, ...]) -> None:
-    if not steps:
-        raise QuestionRefused(_("漏斗至少要有一个步骤，请选择事件"), field="steps")
-    if len(steps) > MAX_STEPS:
-        raise QuestionRefused(
-            _("漏斗有 %(n)s 个步骤，最多 %(max)s 个，请删去一些")
-            % {"n": len(steps), "max": MAX_STEPS},
-            field="steps",
-        )
+def touch_of(name: str) -> tuple[str, int]:
+    """A breakdown's attribute and where it is read: 0 as of the entry, -1 last event, else step s.
+
+    `property:platform` is read on the entry event itself (step 1).
+    """
+    attribute, at, place = name.rpartition("@")
+    if not at:
+        return name, int(name.startswith(PROPERTY))
+    return attribute, {"first": 1, "last": -1}.get(place) or int(place)
 
 
-def _check_choice(field: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise QuestionRefused(
-            _("「%(value)s」不可选，请从 %(choices)s 中选一个")
-            % {"value": str(value)[:40], "choices": "、".join(choices)},
-            field=field,
-        )
-
-
-def _check_breakdown(names: tuple[str, ...]) -> None:
-    for name in names:
-        _check_choice("breakdown", name, DIMENSIONS)
-    if len(names) > 2 or len(set(names)) < len(names):
-        raise QuestionRefused(_("最多按两个不同的维度细分"), field="breakdown")
+def _each(given: tuple[int, ...], number: int, otherwise: int) -> tuple[int, ...]:
+    if not given:
+        return (otherwise,) * number
+    return given * number if len(given) == 1 else given

@@ -162,7 +162,33 @@ def test_without_an_as_of_date_windows_are_measured_at_the_data_time():
         ({"as_of": 7}, "as_of"),
         ({"breakdown": "weather"}, "breakdown"),
         ({"breakdown": ["channel", "agent", "week"]}, "breakdown"),
+        ({"breakdown": "stage@last"}, "breakdown"),
+        ({"breakdown": "property:platform@9"}, "breakdown"),
+        ({"breakdown": "property:"}, "breakdown"),
+        ({"unit": "team"}, "unit"),
+        ({"unit": "property:session", "breakdown": "stage"}, "breakdown"),
+        ({"unit": "property:session", "filters": {"stage": ["warmth"]}}, "filters"),
+        ({"count": "most"}, "count"),
+        ({"count": "totals", "entry": "first"}, "entry"),
+        ({"compare": "previous"}, "from"),
+        ({"compare": "previous", "from": "2026-11-01"}, "to"),
+        ({"compare": "tomorrow"}, "compare"),
+        ({"step_window": "0s"}, "step_window"),
+        ({"step_window": "1d,2d,3d"}, "step_window"),
+        ({"min_gap": "6d"}, "min_gap"),
+        ({"min_gap": "2d", "step_window": "1d"}, "min_gap"),
+        ({"window": "0s", "min_gap": "1s"}, "window"),
+        ({"steps": "friend_added", "step_window": "1d"}, "step_window"),
+        ({"exclude": "unfriended@2-2"}, "exclude"),
+        ({"exclude": "unfriended@1-4"}, "exclude"),
+        ({"exclude": "group_joined"}, "exclude"),
+        ({"exclude": "x["}, "exclude"),
+        ({"steps": "friend_added", "exclude": "unfriended"}, "exclude"),
+        ({"order": "any", "min_gap": "1s"}, "min_gap"),
+        ({"order": "any", "exclude": "unfriended"}, "exclude"),
+        ({"hold": "x" * 65}, "hold"),
         ({"filters": ["channel"]}, "filters"),
+        ({"filters": {"week": ["2026-11-02"]}}, "filters"),
         ({"filters": {"channel": ["nowhere"]}}, "filters"),
         ({"colour": "red"}, "colour"),
     ],
@@ -181,8 +207,28 @@ def test_steps_windows_and_moments_are_read_as_written():
     assert [parse_window(text) for text in ("30d", "12h", "90m", "10s", "45", "2w")] == [
         2_592_000, 43_200, 5_400, 10, 45, 1_209_600,
     ]  # fmt: skip
+    assert str(parse_steps("a[city in 大理|丽江]")[0]) == "a[city in 大理|丽江]"
     assert parse_as_of("2026-11-01").isoformat() == "2026-11-01T15:59:59.999999+00:00"
     assert parse_as_of("2026-11-01T09:30").isoformat() == "2026-11-01T09:30:00+08:00"
+
+
+def test_every_option_is_read_and_written_alike():
+    question = question_from(
+        {
+            "steps": "a,b[x in 1|2],c", "step_window": "1d,2d", "min_gap": "1h", "order": "strict",
+            "exclude": "x,y[z=1]@1-2", "hold": "city", "count": "totals", "compare": "previous",
+            "unit": "property:session_id", "from": "2026-11-01", "to": "2026-11-07",
+            "breakdown": "property:platform@last,agent@2", "value": "price",
+            "filters": {"property:city": ["大理"]},
+        }
+    )  # fmt: skip
+    assert question.window == 3 * 86_400
+    assert question.longest_gaps == (86_400, 2 * 86_400)
+    assert question.shortest_gaps == (3_600, 3_600)
+    assert question_from(json.loads(json.dumps(question.as_json()))) == question
+    before = question.previous(parse_as_of("2026-11-10"))
+    assert (str(before.since), str(before.until)) == ("2026-10-25", "2026-10-31")
+    assert before.as_of == parse_as_of("2026-11-03")
 
 
 def test_a_rate_has_the_wilson_interval_and_no_data_is_no_rate():
