@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -46,24 +47,26 @@ def rows(answer: RetentionAnswer, people: str) -> list[Row]:
         (rate.value or 0 for c in answer.cohorts for rate in c.cells if not rate.is_small),
         default=0,
     )
-    found = [_row(answer, people, _("所有批次"), "", answer.size, answer.totals, highest)]
+    definition = definition_of(answer.question)
+    row = partial(_row, answer, people, definition)
+    found = [row(_("所有批次"), "", answer.size, answer.totals, highest)]
     for cohort in reversed(answer.cohorts):
         start = cohort.start.isoformat()
         label = day_text(cohort.start)
-        found.append(_row(answer, people, label, start, cohort.size, cohort.cells, highest))
+        found.append(row(label, start, cohort.size, cohort.cells, highest))
     return found
 
 
 def _row(
     answer: RetentionAnswer,
     people: str,
+    definition: str,
     label: str,
     cohort: str,
     size: int,
     cells: tuple[Rate, ...],
     highest: float,
 ) -> Row:
-    definition = definition_of(answer.question)
     at = {"cohort": cohort} if cohort else {}
 
     def number(value: int, words: str, share: Rate | None, **figure: Any) -> Number:

@@ -13,17 +13,22 @@ from crm.callbacks.load.traffic import EMPTY
 
 
 class Server:
-    """A running granian; as a context it ends with its block."""
+    """A running granian; as a context it ends with its block.
 
-    def __init__(self) -> None:
-        self.port = _free_port()
+    ``site`` is the WSGI application; ``probe`` an address that answers 200 once it is up.
+    """
+
+    def __init__(
+        self, site: str = "crm.callbacks.load.site:application", probe: str = EMPTY
+    ) -> None:
+        self.port, self.site, self.probe = _free_port(), site, probe
 
     def __enter__(self) -> "Server":
         command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws"]
         command += ["--host", "127.0.0.1", "--port", str(self.port)]
         command += ["--workers", "2", "--blocking-threads", "4"]
         self.process = subprocess.Popen(
-            [*command, "crm.callbacks.load.site:application"],
+            [*command, self.site],
             cwd=settings.BASE_DIR,
             env=os.environ | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"},
             stdout=subprocess.DEVNULL,
@@ -52,7 +57,7 @@ class Server:
         return sum(time.user + time.system for time in times)
 
     def _answers(self) -> bool:
-        request = f"GET {EMPTY} HTTP/1.0\r\nHost: 127.0.0.1:{self.port}\r\n\r\n".encode()
+        request = f"GET {self.probe} HTTP/1.0\r\nHost: 127.0.0.1:{self.port}\r\n\r\n".encode()
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=5) as line:
                 line.sendall(request)

@@ -18,6 +18,8 @@ APART = ("crm/wecom/sandbox/", "crm/management/commands/messages.py")
 # Chinese that is data beside words of the interface: column names and statuses in people's files,
 # units, names of the company.
 DATA = (
+    "analytics/dashboards/benchdata.py",
+    "analytics/dashboards/benching.py",
     "analytics/experiments/wording.py",  # Words in files, accepted in both languages.
     "analytics/segments/benching.py",
     "config/settings.py",
