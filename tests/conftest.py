@@ -11,6 +11,8 @@ from tests.servers import embedded
 
 pytest_plugins = [
     "tests.sandbox_fixture",
+    "tests.crm.matrix.fixtures",
+    "tests.crm.matrix.summary",
     "tests.crm.wecom_helpers",
     "tests.crm.archive_helpers",
     "tests.crm.archive_library",

@@ -1,13 +1,11 @@
 """Processes killed at the unkindest moments: the sandbox's ledger still shows one task.
 
-A real ``manage.py dispatch`` is killed with SIGKILL at a named point; a second dispatcher takes
-over, its clock moved on so that leases run out without waiting.
+A dispatcher process is killed with SIGKILL at a named point; a second dispatcher takes over, its
+clock moved on so that leases run out without waiting. ``test_kill_matrix`` does it to every point.
 """
 
-import signal
 import subprocess
 import sys
-from datetime import timedelta
 
 import pytest
 from django.utils import timezone
@@ -25,42 +23,17 @@ State = OutboxItem.State
 
 
 @pytest.fixture
-def world(transactional_db, sandbox, settings, tmp_path):
-    settings.MEDIA_ROOT = str(tmp_path)
+def world(nursery, sandbox, settings):
+    settings.MEDIA_ROOT = nursery.values["MEDIA_ROOT"]
     return MomentWorld(sandbox, settings)
 
 
 @pytest.fixture
-def dispatcher(world, process_environment):
-    """Start a dispatcher process of its own, at the world's time or later."""
-    sandbox = world.sandbox
-
-    def start(later: timedelta = timedelta(), **more: str) -> subprocess.Popen:
-        at = (world.clock() + later).isoformat()
-        return subprocess.Popen(
-            [sys.executable, str(ROOT / "manage.py"), "dispatch", "--once", "--at", at],
-            env={
-                **process_environment,
-                "WECOM_BASE_URL": sandbox.url,
-                "WECOM_CORP_ID": sandbox.corp_id,
-                "WECOM_SECRET": sandbox.secret,
-                "WECOM_AGENT_ID": str(sandbox.agent_id),
-                **more,
-            },
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-
-    return start
-
-
-@pytest.fixture
-def killed_dispatcher(dispatcher):
+def killed_dispatcher(world, nursery):
     """Run a dispatcher that is killed at the named point, and see that it was."""
 
     def run(point: str, **more: str) -> None:
-        process = dispatcher(CHANGKE_KILL_AT=point, **more)
-        assert process.wait(timeout=120) == -signal.SIGKILL
+        nursery.killed("dispatch", point, ahead=world.offset.total_seconds(), **more)
 
     return run
 
@@ -96,7 +69,7 @@ def test_killed_between_call_and_commit_the_post_exists_once(world, killed_dispa
 
 def test_twin_without_the_calling_mark_the_post_exists_twice(world, killed_dispatcher):
     moment = due(world)
-    killed_dispatcher("outbox.after_call", CHANGKE_GUARD_OFF="outbox.calling")
+    killed_dispatcher("outbox.after_call", guard_off="outbox.calling")
     assert world.item().state == State.LEASED
     recovered(world, moment)
     assert world.created_at_wecom() == 2
@@ -119,12 +92,13 @@ def test_killed_after_the_commit_nothing_is_left_to_do(world, killed_dispatcher)
     assert moment.wecom_moment_id
 
 
-def test_three_dispatchers_after_a_kill_still_make_one_post(world, killed_dispatcher, dispatcher):
+def test_three_dispatchers_after_a_kill_still_make_one_post(world, killed_dispatcher, nursery):
     """Whoever comes first reconciles; the others find the row leased or done."""
     moment = due(world)
     killed_dispatcher("outbox.after_call")
-    running = [dispatcher(timedelta(seconds=40)) for _n in range(3)]
-    assert [process.wait(timeout=120) for process in running] == [0, 0, 0]
+    later = world.offset.total_seconds() + 40
+    running = [nursery.start("dispatch", ahead=later) for _n in range(3)]
+    assert [nursery.wait(process) for process in running] == [0, 0, 0]
     assert world.created_at_wecom() == 1
     item = recovered(world, moment)
     assert (item.state, item.reason_code) == (State.DONE, "reconciled")
