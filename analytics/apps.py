@@ -12,11 +12,13 @@ class AnalyticsConfig(AppConfig):
 
     def ready(self) -> None:
         # Models exist only from here on. Importing them lets their figures be opened.
+        from analytics.paths import figures as paths
         from analytics.retention import figures as retention
         from analytics.segments import figures as segments
         from analytics.transitions import figures as transitions
 
         self.figures = (
+            paths,
             retention,
             segments,
             transitions,

@@ -157,6 +157,9 @@ class DatasetSource:
         found = DatasetKind.objects.filter(dataset=self.dataset, code__in=list(codes))
         return dict(found.values_list("code", "pk"))
 
+    def all_kinds(self) -> dict[str, int]:
+        return dict(self.dataset.kinds.values_list("code", "pk"))
+
     def own_ids(self, attribute: str, part: int) -> np.ndarray | None:
         return None
 

@@ -127,6 +127,9 @@ class LiveSource:
     def kind_ids(self, codes: Iterable[str]) -> dict[str, int]:
         return dict(FactKind.objects.filter(code__in=codes).values_list("code", "id"))
 
+    def all_kinds(self) -> dict[str, int]:
+        return dict(FactKind.objects.values_list("code", "id"))
+
     def own_ids(self, attribute: str, part: int) -> np.ndarray | None:
         """Channel and stage stand on the customer's record."""
         if attribute not in _OWN_VALUE:

@@ -42,6 +42,9 @@ class Source(Protocol):
     def kind_ids(self, codes: Iterable[str]) -> dict[str, int]:
         """Ids of the declared kinds among `codes`."""
 
+    def all_kinds(self) -> dict[str, int]:
+        """Ids of all kinds by their codes."""
+
     def own_ids(self, attribute: str, part: int) -> np.ndarray | None:
         """Each customer's own value of an attribute (0 for none), one per row of the part."""
 
@@ -92,6 +95,9 @@ class TableSource:
 
     def kind_ids(self, codes: Iterable[str]) -> dict[str, int]:
         return {code: self.kinds[code] for code in codes if code in self.kinds}
+
+    def all_kinds(self) -> dict[str, int]:
+        return dict(self.kinds)
 
     def own_ids(self, attribute: str, part: int) -> np.ndarray | None:
         return None

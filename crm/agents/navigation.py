@@ -78,6 +78,13 @@ SECTIONS = (
                 "l",
             ),
             Place(
+                "analytics:paths:paths",
+                pgettext_lazy("report", "路径"),
+                "share",
+                P.ANALYTICS_VIEW,
+                "p",
+            ),
+            Place(
                 "analytics:transitions:transitions",
                 _("流转"),
                 "arrows-right-left",
