@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 from analytics.events.compiling import load_on_first_request
@@ -15,8 +16,10 @@ class AnalyticsConfig(AppConfig):
         from analytics.paths import figures as paths
         from analytics.retention import figures as retention
         from analytics.segments import figures as segments
+        from analytics.standing.actions import seed_rule
         from analytics.transitions import figures as transitions
 
+        post_migrate.connect(seed_rule, sender=self)
         self.figures = (
             paths,
             retention,

@@ -1,21 +1,6 @@
 """Table of contents for Django: one line per package that has tables."""
 
-from analytics.segments.models import (
-    Segment,
-    SegmentBits,
-    SegmentDay,
-    SegmentDirty,
-    SegmentIndex,
-    SegmentVersion,
-    SegmentWord,
-)
+import analytics.segments.models
+import analytics.standing.models
 
-__all__ = [
-    "Segment",
-    "SegmentBits",
-    "SegmentDay",
-    "SegmentDirty",
-    "SegmentIndex",
-    "SegmentVersion",
-    "SegmentWord",
-]
+__all__ = ["analytics"]

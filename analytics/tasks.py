@@ -2,5 +2,6 @@
 
 import analytics.events.tasks
 import analytics.segments.tasks
+import analytics.standing.tasks
 
 __all__ = ["analytics"]

@@ -1,8 +1,9 @@
 """Run one benchmark: `bench NAME [options] --json`.
 
-Every package of the product may have a module `bench` with NAME, HELP, `add_arguments(parser)` and
-`run(options) -> dict`. The last line of output is one JSON object: name, scale, measured, rivals,
-ratios, goals. Data are made with a fixed seed in a place of their own.
+Every package of the product may have modules `bench` or `bench_…` with NAME, HELP,
+`add_arguments(parser)` and `run(options) -> dict`. The last line of output is one JSON object:
+name, scale, measured, rivals, ratios, goals. Data are made with a fixed seed in a place of their
+own.
 """
 
 import json
@@ -22,10 +23,13 @@ def benches() -> dict[str, ModuleType]:
     found = {}
     for app in ("analytics", "crm"):
         for package in pkgutil.iter_modules(import_module(app).__path__):
-            name = f"{app}.{package.name}.bench"
-            if package.ispkg and find_spec(name):
-                module = import_module(name)
-                found[module.NAME] = module
+            if not package.ispkg:
+                continue
+            spec = find_spec(f"{app}.{package.name}")
+            for inside in pkgutil.iter_modules(spec.submodule_search_locations):
+                if inside.name == "bench" or inside.name.startswith("bench_"):
+                    module = import_module(f"{spec.name}.{inside.name}")
+                    found[module.NAME] = module
     return found
 
 
