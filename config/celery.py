@@ -55,6 +55,8 @@ BEAT_SCHEDULE: dict[str, dict] = {
     "moments-follow": every(5, "crm.moments.tasks.follow_due"),
     "moments-remind": every(60, "crm.moments.tasks.remind_laggards"),
     "moments-keep-house": every(24 * 3600, "crm.moments.tasks.keep_house"),
+    "identity-merge": every(60, "crm.identity.tasks.merge_agreeing"),
+    "identity-phones": every(24 * 3600, "crm.identity.tasks.note_same_phones"),
     "tagging-run": every(15, "crm.tagging.tasks.run_waiting_tagging"),
     "handover-follow": every(30, "crm.handover.tasks.follow_due"),
     # analytics

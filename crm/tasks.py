@@ -5,6 +5,7 @@ import crm.archive.tasks
 import crm.callbacks.tasks
 import crm.customers.tasks
 import crm.handover.tasks
+import crm.identity.tasks
 import crm.imports.tasks
 import crm.jobs.tasks
 import crm.moments.tasks

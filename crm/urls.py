@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("customers/", include("crm.customers.urls")),
     path("groups/", include("crm.groups.urls")),
     path("handovers/", include("crm.handover.urls")),
+    path("identity/", include("crm.identity.urls")),
     path("imports/", include("crm.imports.urls")),
     path("jobs/", include("crm.jobs.urls")),
     path("moments/", include("crm.moments.urls")),

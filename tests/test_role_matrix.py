@@ -19,6 +19,7 @@ from crm.agents.access import Role
 from crm.agents.models import User
 from crm.archive.models import ArchiveReading
 from crm.audiences.models import Audience
+from crm.customers.models import IdentityConflict
 from crm.handover.models import Handover
 from crm.imports.models import FileImport
 from crm.jobs.models import Job
@@ -86,6 +87,7 @@ def house(db, settings, tmp_path) -> House:
     objects["agent_id"] = {near: agent.pk for near, agent in agents.items()}
     objects["customer_id"] = {near: make_friend(agent).pk for near, agent in agents.items()}
     objects["group_id"] = {near: make_group(agent).pk for near, agent in agents.items()}
+    objects["conflict_id"] = {near: _conflict(objects["customer_id"][near]).pk for near in agents}
     objects["handover_id"] = {
         near: Handover.unsafe_all.create(giver=agent, created_by=stranger).pk
         for near, agent in agents.items()
@@ -96,6 +98,17 @@ def house(db, settings, tmp_path) -> House:
         objects["image_id"][near] = moment.images.get().pk
         objects["item_id"][near] = _item(moment, stranger).pk
     return House(users, objects | _owned(users, stranger))
+
+
+def _conflict(customer_id: int) -> IdentityConflict:
+    now = timezone.now()
+    return IdentityConflict.unsafe_all.create(
+        kind="unionid_changed",
+        customer_id=customer_id,
+        evidence="oOther",
+        first_seen_at=now,
+        last_seen_at=now,
+    )
 
 
 def _moment(agent, author: User) -> Moment:

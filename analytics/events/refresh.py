@@ -20,7 +20,7 @@ from psycopg import sql
 from analytics.events import facts
 from analytics.events.columns import Dictionary, Events, tabulated
 from analytics.events.snapshots import BUCKET_BITS, Snapshot, Writer, current
-from crm.timeline.models import Fact
+from crm.timeline.models import Fact, FactRemoval
 
 STALE_AFTER = timedelta(hours=6)
 TAIL_SHARE, TAIL_AT_LEAST = 0.02, 5_000
@@ -71,6 +71,8 @@ def is_refresh_due(*, now: datetime) -> bool:
     waiting = newest_fact() - snapshot.upto
     if waiting <= 0:
         return False
+    if FactRemoval.objects.filter(fact_id__gt=snapshot.upto).exists():
+        return True  # Until then the files tell of people who are somebody else, or forgotten.
     enough = waiting >= max(TAIL_AT_LEAST, TAIL_SHARE * snapshot.events)
     return enough or now - snapshot.built_at >= STALE_AFTER
 
@@ -173,8 +175,11 @@ def _changed_buckets(earlier: Snapshot | None, upto: int) -> list[int] | None:
         return None
     with connection.cursor() as cursor:
         cursor.execute(
-            "select distinct customer_id >> %s from crm_fact where id > %s and id <= %s",
-            [BUCKET_BITS, earlier.upto, upto],
+            # Also where facts were taken away since: what is left there is written anew.
+            "select customer_id >> %(bits)s from crm_fact where id > %(since)s and id <= %(upto)s"
+            " union select customer_id >> %(bits)s from crm_factremoval"
+            " where fact_id > %(since)s and fact_id <= %(upto)s",
+            {"bits": BUCKET_BITS, "since": earlier.upto, "upto": upto},
         )
         changed = sorted(number for (number,) in cursor.fetchall())
     known = len(earlier.buckets)

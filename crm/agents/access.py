@@ -47,6 +47,7 @@ class Permission(Enum):
     TAG_EDIT = _("打标签")
     HANDOVER_VIEW = _("查看继承")
     HANDOVER_PLAN = _("安排继承")
+    IDENTITY_RESOLVE = _("处理身份冲突")
     OUTBOX_VIEW = _("查看发送队列")
     OUTBOX_RESOLVE = _("处理存疑发送")
     ARCHIVE_READ = _("查阅会话存档")
@@ -80,6 +81,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
     Role.OPERATOR: _SEES
     | {
         P.TAG_EDIT,
+        P.IDENTITY_RESOLVE,
         P.HANDOVER_VIEW,
         P.MOMENT_SCHEDULE,
         P.ANALYTICS_VIEW,
@@ -97,6 +99,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
     Role.MANAGER: _SEES
     | {
         P.TAG_EDIT,
+        P.IDENTITY_RESOLVE,
         P.HANDOVER_VIEW,
         P.HANDOVER_PLAN,
         P.CUSTOMER_REVEAL,

@@ -190,7 +190,7 @@ def _copy(person: ExternalSeen, row: Customer, *, now: datetime) -> bool:
 
 
 def _write_down(conflicts: list[_Conflict], now: datetime) -> None:
-    IdentityConflict.objects.bulk_create(
+    IdentityConflict.unsafe_all.bulk_create(
         [
             IdentityConflict(
                 kind=conflict.kind,

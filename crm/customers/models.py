@@ -5,9 +5,10 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from crm.agents.access import Role
-from crm.agents.models import Agent
+from crm.agents.models import Agent, User
 from crm.shared.models import ScopedManager, TimeStamped
 from crm.shared.text import query_terms, search_terms, sort_key
 
@@ -232,13 +233,29 @@ class Contact(TimeStamped):
         return f"{self.customer_id}–{self.agent_id}"
 
 
+class IdentityConflictQuerySet(models.QuerySet):
+    def open(self) -> "IdentityConflictQuerySet":
+        return self.filter(state=IdentityConflict.State.OPEN)
+
+    def visible_to(self, user) -> "IdentityConflictQuerySet":
+        """Those of which the user may see at least one side."""
+        seen = Customer.objects.for_user(user)
+        return self.filter(Q(customer__in=seen) | Q(other__in=seen))
+
+
 class IdentityConflict(models.Model):
-    """身份冲突: two pieces of evidence that contradict one another. Nothing was merged."""
+    """身份冲突: two pieces of evidence about who is who; a person says what is true."""
 
     class Kind(models.TextChoices):
         UNIONID_TAKEN = "unionid_taken", _("unionid 属于另一位客户")
         UNIONID_CHANGED = "unionid_changed", _("unionid 与已有的不同")
         NUMBER_TAKEN = "number_taken", _("客户编号属于另一位客户")
+        PHONE_SAME = "phone_same", _("两位客户的手机号相同")
+
+    class State(models.TextChoices):
+        OPEN = "open", pgettext_lazy("identity", "待判断")
+        MERGED = "merged", pgettext_lazy("identity", "已合并")
+        APART = "apart", pgettext_lazy("identity", "不是同一人")
 
     kind = models.CharField(_("种类"), max_length=24, choices=Kind.choices)
     customer = models.ForeignKey(
@@ -255,6 +272,15 @@ class IdentityConflict(models.Model):
     evidence = models.CharField(_("证据"), max_length=64)
     first_seen_at = models.DateTimeField(_("首次发现"))
     last_seen_at = models.DateTimeField(_("最近发现"))
+    state = models.CharField(_("状态"), max_length=8, choices=State.choices, default=State.OPEN)
+    resolved_at = models.DateTimeField(_("判断时间"), null=True, blank=True)
+    resolved_by = models.ForeignKey(
+        User, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("判断人")
+    )
+    reason = models.CharField(_("依据"), max_length=255, blank=True)
+
+    unsafe_all = IdentityConflictQuerySet.as_manager()
+    objects = ScopedManager()
 
     class Meta:
         ordering = ["-last_seen_at"]
@@ -265,6 +291,7 @@ class IdentityConflict(models.Model):
                 fields=["kind", "customer", "evidence"], name="one_row_per_conflict"
             )
         ]
+        indexes = [models.Index(fields=["state", "-last_seen_at"], name="conflict_state")]
 
     def __str__(self) -> str:
         return f"{self.kind} #{self.customer_id}"

@@ -112,6 +112,33 @@ def append_selected_facts(select: str, params: dict[str, Any], *, now: datetime)
         return cursor.rowcount
 
 
+_MOVE = """
+create temporary table moving on commit drop as
+    select * from crm_fact where customer_id = %(gone)s;
+delete from crm_fact where customer_id = %(gone)s;
+insert into crm_fact (customer_id, kind_id, at, recorded_at, agent_id, group_id, channel_id,
+                      order_id, amount_cents, source, source_key, properties)
+select %(kept)s, kind_id, at, recorded_at, agent_id, group_id, channel_id,
+       order_id, amount_cents, source, source_key, properties
+from moving
+where source <> 'derived'
+order by at, id;
+drop table moving;
+insert into crm_factremoval (customer_id, fact_id, at)
+values (%(gone)s, nextval('crm_fact_id_seq'), %(now)s);
+"""
+
+
+def move_facts(*, gone: int, kept: int, now: datetime) -> None:
+    """Two customers were one: what happened to ``gone`` happened to ``kept``.
+
+    Facts are not edited: they are written anew under the same names and taken away from where they
+    were, in the caller's transaction. Derived ones are left behind, they follow from the others.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_MOVE, {"gone": gone, "kept": kept, "now": now})
+
+
 def kind_ids(codes: set[str]) -> dict[str, int]:
     """Numbers of the named kinds; raises UnknownKind with the names that nobody declared."""
     known = dict(FactKind.objects.filter(code__in=codes).values_list("code", "id"))

@@ -97,3 +97,22 @@ class Fact(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind_id}@{self.at:%Y-%m-%d %H:%M} #{self.customer_id}"
+
+
+class FactRemoval(models.Model):
+    """Facts of a customer were taken away (merged into another, erased): copies have to follow.
+
+    ``fact_id`` is drawn from the facts' own sequence, so that readers know without a clock whether
+    what they hold is older.
+    """
+
+    customer_id = models.BigIntegerField()
+    fact_id = models.BigIntegerField(db_index=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("事实移除")
+        verbose_name_plural = _("事实移除")
+
+    def __str__(self) -> str:
+        return f"#{self.customer_id} < {self.fact_id}"
