@@ -24,7 +24,9 @@ FIELDS = (
     "hold", "from", "to", "as_of", "breakdown", "filters", "compare", "value",
 )  # fmt: skip
 DEFAULT_WINDOW = "30d"
-_STEP = re.compile(r"([A-Za-z0-9_.:-]{1,64})\s*(?:\[([^\[\]]*)\])?")
+# Names of files from anywhere may hold anything; those with blanks or commas stand in quotes.
+_STEP = re.compile(r'(?:"([^"]{1,200})"|([^\s"\[\],]{1,200}))\s*(?:\[([^\[\]]*)\])?')
+_PARTS = re.compile(r'(?:"[^"]*"|\[[^\[\]]*\]|[^,])+')
 _CONDITION = re.compile(r"([^<>=!\s]+)\s*(>=|<=|!=|=|>|<|(?<=\s)in(?=\s))\s*(.+)", re.DOTALL)
 _EXCLUSION = re.compile(r"(.+?)@([0-9]{1,2})-([0-9]{1,2})", re.DOTALL)
 
@@ -85,11 +87,15 @@ def _step(text: str, field: str) -> Step:
     found = _STEP.fullmatch(text.strip())
     if not found:
         raise QuestionRefused(
-            _("看不懂步骤「%(step)s」：请写作 事件代码 或 事件代码[属性>=值]")
+            _(
+                "看不懂步骤「%(step)s」：请写作 事件代码 或 事件代码[属性>=值]；"
+                "名称里有空格或逗号时加双引号"
+            )
             % {"step": text[:80]},
             field=field,
         )
-    event, tests = found.groups()
+    quoted, plain, tests = found.groups()
+    event = (quoted or plain).strip()
     parts = (part for part in (tests or "").split(",") if part.strip())
     return Step(event, tuple(_condition(part, field) for part in parts))
 
@@ -138,8 +144,8 @@ def parse_as_of(text: str | datetime | None) -> datetime | None:
 
 
 def split_steps(text: str) -> list[str]:
-    """Parts between commas that stand outside brackets."""
-    return re.split(r",(?![^\[]*\])", text)
+    """Parts between commas that stand outside brackets and quotes."""
+    return _PARTS.findall(text)
 
 
 def _parts(value: Any, field: str) -> list[str]:

@@ -112,8 +112,14 @@ class Step:
     conditions: tuple[Condition, ...] = ()
 
     def __str__(self) -> str:
+        plain = not any(letter.isspace() or letter in ",[]@" for letter in self.event)
+        return (self.event if plain else f'"{self.event}"') + self.tests
+
+    @property
+    def tests(self) -> str:
+        """The conditions in brackets, or nothing."""
         tests = ",".join(str(condition) for condition in self.conditions)
-        return f"{self.event}[{tests}]" if tests else self.event
+        return f"[{tests}]" if tests else ""
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def step_names(question: Question, labels: dict[str, str]) -> list[tuple[str, st
     """(step, label) of every step; in any order the k-th step is "any k" of them."""
     names = []
     for k, step in enumerate(question.steps, start=1):
-        label = labels.get(step.event, step.event) + str(step)[len(step.event) :]
+        label = labels.get(step.event, step.event) + step.tests
         names.append(
             (str(step), _("任意 %(n)s 步") % {"n": k} if question.order == "any" else label)
         )

@@ -134,6 +134,17 @@ def test_json_lines_keep_nested_properties_and_ask_the_same(write, capsys):
     assert DatasetFact.objects.get(unit__key="2").properties == {"tags": ["x", {"y": None}]}
 
 
+def test_events_may_be_called_anything(write, capsys):
+    log = 'unit,event,at\nu,"Add to cart, big",0\nu,加购,1\nu,buy@home,2\n'
+    take_into_dataset(write(log), "log", now=NOW)
+    steps = '"Add to cart, big",加购,buy@home'
+    answer = command(capsys, "funnel", "--dataset", "log", "--steps", steps, "--window", "9s")
+    assert [step["reached"] for step in answer["steps"]] == [1, 1, 1]
+    assert answer["steps"][0]["label"] == "Add to cart, big"
+    again = ",".join(answer["question"]["steps"])
+    assert levels(capsys, "--steps", again, "--window", "9s") == {"u": 3}
+
+
 def test_a_workbook_is_read_like_any_other_file(tmp_path, capsys):
     book = Workbook()
     for row in (
