@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -36,6 +36,8 @@ class Axis:
     dimension: Dimension | None = None
     own: np.ndarray | None = None
     edges: np.ndarray | None = None
+    # Where the value is read: 0 as of the entry, s on the s-th event of the chain, -1 on its last.
+    touch: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,9 @@ class Folded:
     """Customers low..high of one part: their level, openness, entry event and cell.
 
     The seconds from the entry to step k (`seconds[k - 2]`) stand in row order, for the rows whose
-    level is at least k. A cell of -1 means that a filter left the customer out.
+    level is at least k. A cell of -1 means that a filter left the customer out. A fold of attempts
+    has one entry per attempt instead of one per row, says their `rows`, and in `chain` (by step)
+    the events of their chains.
     """
 
     part: int
@@ -80,6 +84,13 @@ class Folded:
     entries: np.ndarray
     cells: np.ndarray
     seconds: tuple[np.ndarray, ...]
+    rows: np.ndarray | None = None
+    chain: np.ndarray | None = None
+
+    @property
+    def units(self) -> np.ndarray:
+        """The row of each level."""
+        return np.arange(self.low, self.high) if self.rows is None else self.rows
 
 
 Item = TypeVar("Item")
@@ -87,11 +98,14 @@ Result = TypeVar("Result")
 
 
 def fold_parts(
-    parts: Sequence[Part], plans: Sequence[Plan], harvest: Callable[[Folded], Result]
+    parts: Sequence[Part],
+    plans: Sequence[Any],
+    harvest: Callable[[Folded], Result],
+    fold: Callable[[Part, Any, int, int, int], Folded] | None = None,
 ) -> list[Result]:
     """What `harvest` takes from each folded block, in order of parts and customers.
 
-    `harvest` runs on the thread that folded the block, and must copy what it keeps.
+    `fold` is `fold_block` unless the plans are of another kind. `harvest` runs on the thread that folded the block, and must copy what it keeps.
     """
     blocks = [
         (number, low, high)
@@ -102,7 +116,7 @@ def fold_parts(
     def work(block: tuple[int, int, int]) -> Result:
         number, low, high = block
         part, plan = parts[number], plans[number]
-        return harvest(fold_block(part, plan, number, low, high))
+        return harvest((fold or fold_block)(part, plan, number, low, high))
 
     return in_threads(work, blocks)
 
