@@ -7,8 +7,8 @@ is written in `analytics.funnels.question`. For one entry:
 1. Forwards over its instants. At each instant and for each number of steps done before, the latest
    moment is kept from which a chain may go on: later moments leave more of an upper bound and less
    room for an excluded event, and moments nearer than the shortest gap have not been let in yet.
-2. Only for the entry that wins: backwards, from which instants the best level can still be attained,
-   and then forwards again, taking at each instant as many steps as lead there.
+2. Only for the entry that wins: backwards, from which instants the best level can still be
+   attained, and then forwards again, taking at each instant as many steps as lead there.
 
 Times are microseconds. All arrays belong to one block of customers; events are numbered in it.
 """  # fmt: skip

@@ -16,7 +16,7 @@ from threading import Thread
 from django.conf import settings
 from django.core.signals import request_started
 
-_KERNEL = Path(__file__).with_name("kernel.py")
+_KERNELS = [Path(__file__).with_name(name) for name in ("kernel.py", "chains.py")]
 
 
 def cache_dir() -> Path:
@@ -70,5 +70,6 @@ def _step_back() -> None:
 
 
 def _mark() -> Path:
-    identity = _KERNEL.read_bytes() + version("numba").encode() + sys.version.encode()
+    code = b"".join(path.read_bytes() for path in _KERNELS)
+    identity = code + version("numba").encode() + sys.version.encode()
     return cache_dir() / f"kernel-{hashlib.sha256(identity).hexdigest()[:16]}.compiled"

@@ -22,10 +22,10 @@ from psycopg import sql
 from analytics.events import facts
 from analytics.events.columns import Dictionary, Events, tabulated
 from analytics.events.folding import Part
-from analytics.events.properties import meets
+from analytics.events.properties import cents_of, meets, text_of
 from analytics.events.refresh import database_identity
 from analytics.events.snapshots import BUCKET_BITS, Snapshot, Writer, current
-from analytics.events.source import NOBODY, ConditionLike, Value
+from analytics.events.source import NOBODY, ConditionLike, Texts, Value
 from crm.datasets.actions import drop_dataset, find_dataset
 from crm.datasets.models import Dataset, DatasetKind, DatasetUnit
 
@@ -170,19 +170,32 @@ class DatasetSource:
     def teams(self, agent_ids: Sequence[int]) -> dict[int, int]:
         return {}
 
+    def texts(self, name: str, part: int) -> Texts:
+        all_kinds = sql.SQL("dataset_id = {}").format(sql.Literal(self.dataset.pk))
+        return Texts(*facts.texts(self._told(text_of(name, own={}), part, all_kinds)))
+
+    def cents(self, kind: int, name: str, part: int) -> np.ndarray:
+        query = self._told(cents_of(name, own={}), part, _of_kind(kind))
+        return facts.numbers(query, "value")["value"].astype(np.int64)
+
     def matching(self, kind: int, tests: Sequence[ConditionLike], part: int) -> np.ndarray:
+        met = sql.SQL("({})::int::bigint").format(meets(tests, own={}))
+        query = self._told(met, part, _of_kind(kind))
+        return facts.numbers(query, "value")["value"].astype(bool)
+
+    def _told(self, expression: sql.Composable, part: int, where: sql.Composable) -> sql.Composable:
+        """An expression over the events of a part, in its order."""
         columns = self.parts[part].columns
         first, last = columns.ids_at(np.array([0, columns.customers - 1])).tolist()
-        query = sql.SQL(
-            "select ({meets})::int::bigint from crm_datasetfact where kind_id = {kind}"
+        return sql.SQL(
+            "select {expression} from crm_datasetfact where {where}"
             " and unit_id between {first} and {last} order by unit_id, at, id"
         ).format(
-            meets=meets(tests, own={}),
-            kind=sql.Literal(kind),
+            expression=expression,
+            where=where,
             first=sql.Literal(first),
             last=sql.Literal(last),
         )
-        return facts.numbers(query, "value")["value"].astype(bool)
 
     def without_events(self) -> tuple[np.ndarray, np.ndarray]:
         return NOBODY, NOBODY
@@ -196,6 +209,10 @@ class DatasetSource:
         wanted = set(ids)
         rows = DatasetUnit.objects.filter(dataset=self.dataset).values_list("pk", "key")
         return {pk: key for pk, key in rows.iterator(10_000) if pk in wanted}
+
+
+def _of_kind(kind: int) -> sql.Composable:
+    return sql.SQL("kind_id = {}").format(sql.Literal(kind))
 
 
 def forget(name: str) -> int:

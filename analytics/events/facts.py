@@ -3,6 +3,7 @@
 Rows have a fixed length because nulls become 0, so a block of bytes is an array without parsing.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -92,6 +93,28 @@ def stream(query: sql.Composable, *columns: str) -> Iterator[np.ndarray]:
     """The same rows in blocks, for what does not fit into memory at once."""
     statement = sql.SQL("copy ({}) to stdout (format binary)").format(query)
     yield from _copy(statement, None, _row_type(columns))
+
+
+_ESCAPED = re.compile(r"\\(.)")
+_MEANT = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+
+
+def texts(query: sql.Composable) -> tuple[np.ndarray, list[str]]:
+    """One text column, never null: a code per row, and the text of each code; code 0 is ''."""
+    codes: dict[str, int] = {"": 0}
+    blocks = [np.empty(0, np.int32)]
+    statement = sql.SQL("copy ({}) to stdout").format(query)
+    with connection.cursor() as cursor, cursor.copy(statement) as stream:
+        rest = b""
+        for message in stream:
+            *lines, rest = (rest + bytes(message)).split(b"\n")
+            found = [codes.setdefault(line.decode(), len(codes)) for line in lines]
+            blocks.append(np.array(found, np.int32))
+    return np.concatenate(blocks), [_unescaped(text) for text in codes]
+
+
+def _unescaped(text: str) -> str:
+    return _ESCAPED.sub(lambda found: _MEANT.get(found[1], found[1]), text)
 
 
 def _facts(where: str, order: str, parameters: tuple[Any, ...]) -> Iterator[Block]:

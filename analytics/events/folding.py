@@ -105,7 +105,8 @@ def fold_parts(
 ) -> list[Result]:
     """What `harvest` takes from each folded block, in order of parts and customers.
 
-    `fold` is `fold_block` unless the plans are of another kind. `harvest` runs on the thread that folded the block, and must copy what it keeps.
+    `fold` is `fold_block` unless the plans are of another kind. `harvest` runs on the thread that
+    folded the block, and must copy what it keeps.
     """
     blocks = [
         (number, low, high)

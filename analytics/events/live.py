@@ -16,10 +16,10 @@ from psycopg import sql
 from analytics.events import facts
 from analytics.events.columns import Columns, Events, from_arrays
 from analytics.events.folding import Part
-from analytics.events.properties import meets
+from analytics.events.properties import cents_of, meets, text_of
 from analytics.events.refresh import usable_snapshot
 from analytics.events.snapshots import Snapshot
-from analytics.events.source import ConditionLike, Value
+from analytics.events.source import ConditionLike, Texts, Value
 from crm.agents.models import Agent, Department, User
 from crm.customers.models import Channel, Customer
 from crm.shared.errors import DomainError
@@ -36,6 +36,7 @@ _OWN_VALUE = {
         sql.SQL("stage = any({}::text[])").format(_STAGES),
     ),
 }
+_EVERYTHING = sql.SQL("true")
 _NEVER = datetime.fromtimestamp(0, UTC)
 
 
@@ -202,23 +203,47 @@ class LiveSource:
             if pk in wanted
         }
 
-    def matching(self, kind: int, tests: Sequence[ConditionLike], part: int) -> np.ndarray:
-        query = sql.SQL(
-            "select ({meets})::int::bigint from crm_fact where kind_id = {kind} and {seen}"
-            " and {customers} and {in_range} order by customer_id, at, id"
+    def texts(self, name: str, part: int) -> Texts:
+        codes, values = facts.texts(self._told(text_of(name), part))
+        self._check(len(codes), self.parts[part].columns.events)
+        return Texts(codes, values)
+
+    def cents(self, kind: int, name: str, part: int) -> np.ndarray:
+        of_kind = sql.SQL("kind_id = {}").format(sql.Literal(kind))
+        found = facts.numbers(self._told(cents_of(name), part, of_kind), "value")["value"]
+        self._check(len(found), self._count_of(kind, part))
+        return found.astype(np.int64)
+
+    def _told(
+        self, expression: sql.Composable, part: int, where: sql.Composable = _EVERYTHING
+    ) -> sql.Composable:
+        """An expression over the facts of a part, in its order."""
+        return sql.SQL(
+            "select {expression} from crm_fact where {where} and {seen} and {customers}"
+            " and {in_range} order by customer_id, at, id"
         ).format(
-            meets=meets(tests),
-            kind=sql.Literal(kind),
+            expression=expression,
+            where=where,
             seen=self._seen_facts(part),
             customers=self._customers_of(part, "customer_id"),
             in_range=sql.SQL(facts.IN_RANGE),
         )
-        found = facts.numbers(query, "value")["value"].astype(bool)
+
+    def _count_of(self, kind: int, part: int) -> int:
         columns = self.parts[part].columns
         codes = np.flatnonzero(columns.kind_ids == kind)
-        if len(found) != int(np.isin(columns.kinds, codes).sum()):
+        return int(np.isin(columns.kinds, codes).sum())
+
+    def _check(self, found: int, expected: int) -> None:
+        if found != expected:
             raise SnapshotOutOfStep(_("统计所用的列文件与事实不符，正在重建，请几分钟后再试"))
-        return found
+
+    def matching(self, kind: int, tests: Sequence[ConditionLike], part: int) -> np.ndarray:
+        met = sql.SQL("({})::int::bigint").format(meets(tests))
+        of_kind = sql.SQL("kind_id = {}").format(sql.Literal(kind))
+        found = facts.numbers(self._told(met, part, of_kind), "value")["value"]
+        self._check(len(found), self._count_of(kind, part))
+        return found.astype(bool)
 
     def _is_tail(self, part: int) -> bool:
         return self._newer is not None and part == len(self.parts) - 1

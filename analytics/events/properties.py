@@ -14,7 +14,7 @@ from analytics.events.source import ConditionLike
 
 # What a fact says outside its properties; everything else is looked up there.
 FACT_COLUMNS = {
-    "amount": "(amount_cents / 100.0)::text",
+    "amount": "trim_scale(amount_cents / 100.0)::text",
     "channel": "(select code from crm_channel where crm_channel.id = channel_id)",
     "agent": "(select userid from crm_agent where crm_agent.id = agent_id)",
 }
@@ -52,6 +52,22 @@ def _one(own: Mapping[str, str], name: str, comparison: str, value: str) -> sql.
         shape=sql.Literal(_NUMBER),
         comparison=sql.SQL(comparison),
         number=sql.Literal(number),
+    )
+
+
+def text_of(name: str, own: Mapping[str, str] = FACT_COLUMNS) -> sql.Composable:
+    """What a row says of a property, as text; empty where it says nothing."""
+    text: Any = sql.SQL(own.get(name) or "(properties ->> {})").format(sql.Literal(name))
+    return sql.SQL("coalesce({}, '')").format(text)
+
+
+def cents_of(name: str, own: Mapping[str, str] = FACT_COLUMNS) -> sql.Composable:
+    """A property as whole hundredths, 0 where it is no number."""
+    text: Any = sql.SQL(own.get(name) or "(properties ->> {})").format(sql.Literal(name))
+    number = "(case when {text} ~ {shape} then round({text}::numeric * 100) end)"
+    # What no eight bytes hold is no amount of money.
+    return sql.SQL(f"coalesce(case when abs({number}) < 9e15 then {number} end, 0)::bigint").format(
+        text=text, shape=sql.Literal(_NUMBER)
     )
 
 

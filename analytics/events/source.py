@@ -1,6 +1,7 @@
 """What an engine asks of events, wherever they come from; and events that are just tables."""
 
-from collections.abc import Iterable, Sequence
+import operator
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
@@ -22,6 +23,14 @@ class Value:
 
     key: str
     label: str
+
+
+@dataclass(frozen=True)
+class Texts:
+    """One property of events: a code for each, and the text of each code; code 0 is ''."""
+
+    codes: np.ndarray
+    values: Sequence[str]
 
 
 class ConditionLike(Protocol):
@@ -63,6 +72,12 @@ class Source(Protocol):
     def keys(self, ids: Iterable[int]) -> dict[int, str]:
         """What the outside calls these units: customer numbers, a file's own keys."""
 
+    def texts(self, name: str, part: int) -> Texts:
+        """What each event of a part, in its order, says of a property."""
+
+    def cents(self, kind: int, name: str, part: int) -> np.ndarray:
+        """A number that the events of one kind say, in hundredths, in the order of the part."""
+
     def matching(self, kind: int, tests: Sequence[ConditionLike], part: int) -> np.ndarray:
         """For the events of one kind in the order of the part, whether they meet the tests."""
 
@@ -84,6 +99,8 @@ class TableSource:
     columns: Sequence[Columns]
     kinds: dict[str, int]
     span: tuple[int, int]
+    # For each table what its events say, in their order: name -> texts.
+    said: Sequence[Mapping[str, Sequence[str]]] = ()
 
     @property
     def parts(self) -> list[Part]:
@@ -117,5 +134,55 @@ class TableSource:
     def keys(self, ids: Iterable[int]) -> dict[int, str]:
         return {number: str(number) for number in ids}
 
+    def texts(self, name: str, part: int) -> Texts:
+        said = self._said(name, part)
+        values = ["", *sorted(set(said) - {""})]
+        codes = {value: code for code, value in enumerate(values)}
+        return Texts(np.array([codes[value] for value in said], np.int32), values)
+
+    def cents(self, kind: int, name: str, part: int) -> np.ndarray:
+        rows = self._rows_of(kind, part)
+        said = self._said(name, part)
+        return np.array([round(float(said[row] or 0) * 100) for row in rows], np.int64)
+
     def matching(self, kind: int, tests: Sequence[ConditionLike], part: int) -> np.ndarray:
-        raise ValueError("tables without a database hold no properties")
+        rows = self._rows_of(kind, part)
+        met = np.ones(len(rows), bool)
+        for test in tests:
+            said = self._said(test.name, part)
+            met &= np.array([_meets(said[row], test) for row in rows], bool)
+        return met
+
+    def _said(self, name: str, part: int) -> Sequence[str]:
+        known = self.said[part] if self.said else {}
+        return known.get(name, [""] * self.columns[part].events)
+
+    def _rows_of(self, kind: int, part: int) -> np.ndarray:
+        columns = self.columns[part]
+        return np.flatnonzero(columns.kind_ids[columns.kinds] == kind)
+
+
+_COMPARE = {
+    "=": operator.eq, "!=": operator.ne, ">": operator.gt, "<": operator.lt,
+    ">=": operator.ge, "<=": operator.le,
+}  # fmt: skip
+
+
+def _meets(said: str, test: ConditionLike) -> bool:
+    """One test of one text, as `properties` means it, for numbers that a float holds."""
+    if not said:
+        return False
+    if test.comparison == "in":
+        return any(_compared(said, "=", value.strip()) for value in test.value.split("|"))
+    return _compared(said, test.comparison, test.value)
+
+
+def _compared(said: str, comparison: str, value: str) -> bool:
+    try:
+        number = float(value)
+    except ValueError:
+        return _COMPARE[comparison](said, value)
+    try:
+        return _COMPARE[comparison](float(said), number)
+    except ValueError:
+        return False

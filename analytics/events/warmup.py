@@ -6,7 +6,8 @@ takes well under a second in every later process.
 
 import numpy as np
 
-from analytics.events import kernel
+from analytics.events import chains, kernel
+from analytics.events.attempts import ChainPlan, fold_attempts
 from analytics.events.columns import Dimension, from_arrays, sealed
 from analytics.events.folding import Axis, Folded, Part, Plan, fold_parts
 
@@ -28,6 +29,17 @@ def warm_up() -> None:
     by_event = Plan(masks, settings, axes, _sealed_masks())
     for made in (plan, by_event):
         fold_parts([Part(columns)], [made], _tally)
+    fold_parts([Part(columns)], [_chain_plan(axes)], _tally, fold_attempts)
+
+
+def _chain_plan(axes: tuple[Axis, ...]) -> ChainPlan:
+    bounds = np.zeros(3, np.int64)
+    settings = np.zeros(chains.SETTINGS, np.int64)
+    settings[[chains.STEPS, chains.WINDOW, chains.UNTIL, chains.CUT]] = [2, 9, 1 << 40, 1 << 40]
+    nothing = np.empty(0, np.int32)
+    masks, bans = np.array([3], np.uint16), np.zeros((0, 2), np.int64)
+    excluded = np.zeros(1, np.uint8)
+    return ChainPlan(masks, excluded, nothing, settings, bounds, bounds, bans, axes=axes)
 
 
 def _sealed_edges() -> np.ndarray:

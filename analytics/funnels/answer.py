@@ -15,7 +15,8 @@ from analytics.funnels.question import Question
 class StepFigures:
     """One step: who reached it and what became of them; see `question` for the three states.
 
-    `median_seconds` and `p90_seconds` run from the entry to this step, over those who reached it.
+    `median_seconds` and `p90_seconds` run from the entry to this step, over those who reached it;
+    `value_cents` is the sum of the question's value over their events of this step.
     """
 
     number: int
@@ -29,6 +30,7 @@ class StepFigures:
     reached_previous: int
     median_seconds: float | None = None
     p90_seconds: float | None = None
+    value_cents: int | None = None
 
     @property
     def of_first(self) -> Rate:
@@ -53,6 +55,7 @@ class StepFigures:
             "rate_of_previous": self.of_previous.as_json(),
             "median_seconds": self.median_seconds,
             "p90_seconds": self.p90_seconds,
+            "value_cents": self.value_cents,
         }
 
 
@@ -73,6 +76,7 @@ class Answer:
     cells: tuple[CellFigures, ...]
     data_time: datetime
     as_of: datetime
+    previous: "Answer | None" = None
 
     def as_json(self) -> dict[str, Any]:
         names = self.question.breakdown
@@ -89,6 +93,7 @@ class Answer:
             "data_time": self.data_time.isoformat(),
             "as_of": self.as_of.isoformat(),
             "question": self.question.as_json(),
+            "previous": self.previous.as_json() if self.previous else None,
         }
 
 
@@ -96,6 +101,7 @@ def step_figures(
     counts: np.ndarray,
     names: list[tuple[str, str]],
     quantiles: list[tuple[float | None, float | None]] | None = None,
+    cents: list[int] | None = None,
 ) -> tuple[StepFigures, ...]:
     """Figures from counts[level - 1, is open]; `names` are (step, label)."""
     at_level = counts.sum(axis=1)
@@ -118,6 +124,7 @@ def step_figures(
                 reached_previous=reached[k - 1] if k else reached[0],
                 median_seconds=median,
                 p90_seconds=p90,
+                value_cents=cents[k] if cents else None,
             )
         )
     return tuple(figures)

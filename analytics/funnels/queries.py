@@ -2,11 +2,12 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from analytics.events.live import LiveSource
+from analytics.events.regrouped import RegroupedSource, of_unit
 from analytics.events.source import Source, engine_of
 from analytics.funnels.answer import Answer
 from analytics.funnels.question import Question
@@ -31,15 +32,20 @@ def event_labels() -> dict[str, str]:
 
 def ask(question: Question, *, user: User | None, source: Source | None = None) -> Answer:
     """The answer within the user's scope."""
-    source = source or source_for(user)
-    return engine_of(source, "funnels").answer(question, source, event_labels())
+    source = of_unit(source or source_for(user), question.unit)
+    engine, labels = engine_of(source, "funnels"), event_labels()
+    found = engine.answer(question, source, labels)
+    if not question.compare:
+        return found
+    before = engine.answer(question.previous(source.data_time), source, labels)
+    return replace(found, previous=before)
 
 
 def level_of_each(
     question: Question, *, user: User | None, source: Source | None = None
 ) -> dict[str, int]:
     """Level of every unit with events, by customer number or whatever else names it outside."""
-    source = source or source_for(user)
+    source = of_unit(source or source_for(user), question.unit)
     found = engine_of(source, "funnels").levels(question, source)
     keys = source.keys(found)
     return {keys[pk]: level for pk, level in found.items() if pk in keys}
@@ -55,8 +61,11 @@ class Figure:
 
 
 def people_behind(question: Question, figure: Figure, *, user: User | None) -> list[int]:
-    """Ids of exactly the customers whom the figure counts for this user."""
-    source = source_for(user)
+    """Ids of exactly the customers whom the figure counts for this user.
+
+    Where it counts sessions or attempts, these are the customers who had them.
+    """
+    source = of_unit(source_for(user), question.unit)
     found = engine_of(source, "funnels").people(
         question,
         source,
@@ -64,6 +73,8 @@ def people_behind(question: Question, figure: Figure, *, user: User | None) -> l
         state=figure.state,
         cell=dict(figure.cell) or None,
     )
+    if isinstance(source, RegroupedSource):
+        found = source.customers_of(found)
     return found.tolist()
 
 

@@ -13,13 +13,15 @@ def resolve(question: Question, source: Source) -> tuple[dict[str, int], datetim
 
     Raises QuestionRefused where the question cannot be asked of this source.
     """
-    kinds = source.kind_ids({step.event for step in question.steps})
-    if missing := [step.event for step in question.steps if step.event not in kinds]:
-        raise QuestionRefused(
-            _("没有事件「%(event)s」。请从事件目录中选择，或先登记这种事件")
-            % {"event": missing[0][:64]},
-            field="steps",
-        )
+    excluded = [exclusion.step for exclusion in question.exclude]
+    kinds = source.kind_ids({step.event for step in (*question.steps, *excluded)})
+    for field, steps in (("steps", question.steps), ("exclude", excluded)):
+        if missing := [step.event for step in steps if step.event not in kinds]:
+            raise QuestionRefused(
+                _("没有事件「%(event)s」。请从事件目录中选择，或先登记这种事件")
+                % {"event": missing[0][:64]},
+                field=field,
+            )
     if question.as_of and question.as_of.timestamp() < source.span[0]:
         raise QuestionRefused(
             _("截至时间早于第一个事件，没有可统计的数据；请改晚截至时间"), field="as_of"

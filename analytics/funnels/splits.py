@@ -10,7 +10,13 @@ from django.utils.translation import gettext as _
 from analytics.events.columns import NO_ROWS, Dimension, sealed, smallest_unsigned
 from analytics.events.folding import Axis
 from analytics.events.source import UNKNOWN_KEY, Source, Value
-from analytics.funnels.question import Question, QuestionRefused
+from analytics.funnels.question import (
+    MAX_CELLS,
+    PROPERTY,
+    Question,
+    QuestionRefused,
+    touch_of,
+)
 from crm.shared.times import day_start, local_day
 
 # A team is the team of the agent whom the entry names.
@@ -45,11 +51,17 @@ class Split:
 
 def split_by(name: str, question: Question, source: Source) -> Split:
     """The cells of one breakdown or filter."""
+    name, touch = touch_of(name)
     if name == "week":
         return _by_week(question, source)
+    if name.startswith(PROPERTY):
+        return _by_property(name.removeprefix(PROPERTY), touch, question, source)
     dimension = _DIMENSION_OF[name]
     dictionaries = [
-        _own_first(part.columns.dimensions.get(dimension), source.own_ids(name, number))
+        _own_first(
+            part.columns.dimensions.get(dimension),
+            None if touch else source.own_ids(name, number),
+        )
         for number, part in enumerate(source.parts)
     ]
     ids = np.unique(np.concatenate([d.ids for d in dictionaries] or [np.empty(0, np.int64)]))
@@ -61,7 +73,36 @@ def split_by(name: str, question: Question, source: Source) -> Split:
     axes = []
     for found in dictionaries:
         places = [0, *(cell_of.get(groups.get(int(i), 0), 0) for i in found.ids)]
-        axes.append(Axis(len(values), np.array(places, np.int32), found.dimension, own=found.own))
+        axes.append(
+            Axis(len(values), np.array(places, np.int32), found.dimension, found.own, touch=touch)
+        )
+    return Split(values, tuple(axes))
+
+
+def _by_property(name: str, touch: int, question: Question, source: Source) -> Split:
+    """What an event of the chain says of a property; only values that steps' events say."""
+    kinds = source.kind_ids({step.event for step in question.steps}).values()
+    said = [source.texts(name, number) for number in range(len(source.parts))]
+    present: set[str] = set()
+    for texts, part in zip(said, source.parts, strict=True):
+        columns = part.columns
+        asked = np.isin(columns.kind_ids, list(kinds))[columns.kinds]
+        present |= {texts.values[code] for code in np.unique(texts.codes[asked])}
+    names = sorted(present - {""})
+    if len(names) >= MAX_CELLS:
+        raise QuestionRefused(
+            _("「%(name)s」有 %(n)s 种值，太多了，没法细分；请换一个属性")
+            % {"name": name, "n": len(names)},
+            field="breakdown",
+        )
+    cell_of = {value: cell for cell, value in enumerate(names, start=1)}
+    values = (Value(UNKNOWN_KEY, _("未知")), *(Value(value, value) for value in names))
+    axes = []
+    for texts in said:
+        places = np.array([cell_of.get(value, 0) for value in texts.values], np.int32)
+        codes = sealed(texts.codes.astype(smallest_unsigned(len(texts.values))))
+        dimension = Dimension(codes, np.arange(1, len(texts.values)), NO_ROWS)
+        axes.append(Axis(len(values), places, dimension, touch=touch))
     return Split(values, tuple(axes))
 
 

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import override
 
 from analytics.funnels.answer import Answer
-from analytics.funnels.parsing import question_from
+from analytics.funnels.parsing import question_from, split_steps
 from analytics.funnels.queries import ask, level_of_each
 from analytics.management.sources import add_dataset_argument, add_engine_argument, source_named
 from crm.shared.errors import DomainError
@@ -21,14 +21,36 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--steps", required=True, help="event codes, optionally with [filters]")
-        parser.add_argument("--window", default="30d", help="30d, 12h, 90m, 10s (default 30d)")
-        parser.add_argument("--order", default="ordered", help="ordered, strict_increase or any")
+        parser.add_argument("--window", help="30d, 12h, 90m, 10s (default 30d)")
+        parser.add_argument(
+            "--step-window", help="longest time between steps: 1d, or one each: 1d,12h"
+        )
+        parser.add_argument("--min-gap", help="shortest time between steps, like --step-window")
+        parser.add_argument(
+            "--order",
+            default="ordered",
+            help="ordered, strict_increase, any, or strict (no other event in between)",
+        )
         parser.add_argument("--entry", default="any", help="any or first")
+        parser.add_argument("--unit", default="customer", help="customer or property:session_id")
+        parser.add_argument("--totals", action="store_true", help="count attempts, not units")
+        parser.add_argument(
+            "--exclude",
+            action="append",
+            default=[],
+            metavar="EVENT",
+            help="may not happen between the steps, or between two of them: complained@2-3",
+        )
+        parser.add_argument("--hold", help="a property that must be the same on all steps")
+        parser.add_argument("--value", help="sum this at each step: amount, or a property")
+        parser.add_argument("--compare", help="previous: the period of equal length before")
         parser.add_argument("--from", dest="since", help="first entry day, 2026-11-01")
         parser.add_argument("--to", dest="until", help="last entry day, included")
         parser.add_argument("--as-of", help="leave out later events; a day means its end")
         parser.add_argument(
-            "--breakdown", help="channel, team, agent, stage, week; two with a comma"
+            "--breakdown",
+            help="channel, team, agent, stage, week, property:NAME; @last or @2 reads the last or"
+            " second step; two with a comma",
         )
         parser.add_argument(
             "--filter", action="append", default=[], metavar="NAME=VALUE", help="e.g. channel=expo"
@@ -64,6 +86,14 @@ class Command(BaseCommand):
             "window": options["window"],
             "order": options["order"],
             "entry": options["entry"],
+            "step_window": options["step_window"],
+            "min_gap": options["min_gap"],
+            "unit": options["unit"],
+            "count": "totals" if options["totals"] else "unique",
+            "exclude": [part for text in options["exclude"] for part in split_steps(text)],
+            "hold": options["hold"],
+            "value": options["value"],
+            "compare": options["compare"],
             "from": options["since"],
             "to": options["until"],
             "as_of": options["as_of"],
