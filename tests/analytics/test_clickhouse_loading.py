@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from analytics.clickhouse import funnels, tables
-from analytics.clickhouse.connection import Embedded, WarehouseRefused
+from analytics.clickhouse.connection import Connection, WarehouseRefused
 from analytics.clickhouse.loading import load
 from analytics.clickhouse.source import ClickHouseSource
 from analytics.events.datasets import DatasetSource
@@ -197,16 +197,22 @@ def test_what_sql_cannot_say_is_refused_with_words(warehouse, company):
             funnels.answer(question_from({"steps": words}), there)
 
 
-def test_an_engine_that_is_not_there_is_refused_with_the_remedy(settings, monkeypatch, tmp_path):
+def test_an_engine_that_is_not_there_is_refused_with_the_remedy(settings):
     with pytest.raises(WarehouseRefused, match="clickhouse load"):
         funnels.answer(question_from(ASKED), ClickHouseSource(LiveSource()))
     settings.CLICKHOUSE_URL = ""
     for words in (("--engine", "clickhouse"), ("--engine", "abacus")):
         with pytest.raises(CommandError, match=r"^engine: "):
             call_command("funnel", "--steps", "friend_added", *words)
-    monkeypatch.setattr("analytics.clickhouse.connection.find_spec", lambda name: None)
-    with pytest.raises(WarehouseRefused, match="chdb"):
-        Embedded(str(tmp_path))
+    for url in ("http://127.0.0.1:9/changke", "gopher://x"):
+        with pytest.raises(WarehouseRefused) as refusal:
+            Connection(url)
+        assert refusal.value.field == "engine"
+
+
+def test_a_server_that_refuses_a_statement_is_quoted(warehouse):
+    with pytest.raises(WarehouseRefused, match="nothing_like_it"):
+        warehouse.rows("select nothing_like_it from facts")
 
 
 def test_a_dataset_is_told_by_its_last_event(warehouse, tmp_path):

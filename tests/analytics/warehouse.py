@@ -4,12 +4,12 @@ import tempfile
 from functools import lru_cache
 
 from analytics.clickhouse import tables
-from analytics.clickhouse.connection import Embedded
+from analytics.clickhouse.connection import Connection
 
 
 @lru_cache(maxsize=1)
-def house() -> Embedded:
+def house() -> Connection:
     """An empty warehouse of this process."""
-    found = Embedded(tempfile.mkdtemp(prefix="changke-chdb-"))
+    found = Connection("chdb://" + tempfile.mkdtemp(prefix="changke-chdb-"))
     tables.create(found)
     return found
