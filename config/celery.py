@@ -8,7 +8,7 @@ import os
 import signal
 
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init
+from celery.signals import celeryd_after_setup, setup_logging, worker_process_init
 
 from config import heartbeats
 from config.processes import end_with
@@ -20,6 +20,7 @@ DOORBELL = "doorbell"
 # What is worth nothing after some seconds (welcomes): nothing else ever stands in front of it.
 EXPRESS = "express"
 QUEUES = ("celery", DOORBELL, EXPRESS)
+GIVES_WAY = 10
 
 
 def every(seconds: float, task: str, **kwargs: object) -> dict:
@@ -99,6 +100,13 @@ app.autodiscover_tasks()
 @setup_logging.connect
 def keep_our_logging(**_kwargs: object) -> None:
     """Celery leaves logging alone when somebody listens here; Django has set it up already."""
+
+
+@celeryd_after_setup.connect
+def give_way(instance: object, **_kwargs: object) -> None:
+    """A worker that does nothing urgent leaves the processor to the one that does."""
+    if EXPRESS not in instance.app.amqp.queues.consume_from:
+        os.nice(GIVES_WAY)
 
 
 @worker_process_init.connect

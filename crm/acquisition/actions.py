@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import prefetch_related_objects
 from django.utils.translation import override
 
 from crm.acquisition.models import Welcome, WelcomeSent
@@ -13,7 +14,6 @@ from crm.agents.models import Agent, Department, User
 from crm.customers.models import Channel, Customer
 from crm.outbox import actions as outbox
 from crm.outbox.actions import NewItem
-from crm.outbox.models import OutboxItem
 from crm.shared.text import clean_text
 
 KIND = "welcome"
@@ -33,47 +33,70 @@ class Greeting:
 
 
 @transaction.atomic
-def queue_welcome(greeting: Greeting, *, now: datetime) -> OutboxItem | None:
-    """Queue the welcome of a code, once; None when no rule applies or the code is known."""
+def queue_welcome(greeting: Greeting, *, now: datetime) -> bool:
+    """Queue the welcome of a code, once; False when no rule applies or the code is known."""
+    if WelcomeSent.unsafe_all.filter(code=greeting.code).exists():
+        return False
     known = Agent.unsafe_all.filter(userid=greeting.userid)
     agent = known.select_related("department").first()
     welcome = choose(agent, greeting.state)
-    row, is_new = WelcomeSent.unsafe_all.get_or_create(
+    row = WelcomeSent(
         code=greeting.code,
-        defaults={
-            "external_userid": greeting.external_userid,
-            "userid": greeting.userid,
-            "agent": agent,
-            "state": greeting.state[:64],
-            "welcome": welcome,
-            "outcome": Outcome.WAITING if welcome else Outcome.NO_RULE,
-            "happened_at": greeting.happened_at,
-            "queued_at": now,
-            "finished_at": None if welcome else now,
-        },
+        external_userid=greeting.external_userid,
+        userid=greeting.userid,
+        agent=agent,
+        state=greeting.state[:64],
+        welcome=welcome,
+        outcome=Outcome.WAITING if welcome else Outcome.NO_RULE,
+        happened_at=greeting.happened_at,
+        queued_at=now,
+        finished_at=None if welcome else now,
     )
-    if not is_new or welcome is None:
-        return None
-    return _enqueue(row, welcome, now)
+    if not _write_once(row) or welcome is None:
+        return False
+    _enqueue(row, welcome, now)
+    return True
 
 
-def _enqueue(row: WelcomeSent, welcome: Welcome, now: datetime) -> OutboxItem:
+_WRITE = """
+insert into crm_welcomesent (code, external_userid, userid, agent_id, state, welcome_id, outcome,
+                             is_doubted, happened_at, queued_at, finished_at)
+values (%s, %s, %s, %s, %s, %s, %s, false, %s, %s, %s)
+on conflict (code) do nothing
+returning id
+"""
+
+
+def _write_once(row: WelcomeSent) -> bool:
+    """Insert the row of a code; False when it is there already. One statement: seconds count."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _WRITE,
+            [
+                *(row.code, row.external_userid, row.userid, row.agent_id, row.state),
+                *(row.welcome_id, row.outcome, row.happened_at, row.queued_at, row.finished_at),
+            ],
+        )
+        written = cursor.fetchone()
+    row.pk = written[0] if written else None
+    return written is not None
+
+
+def _enqueue(row: WelcomeSent, welcome: Welcome, now: datetime) -> None:
     known = Customer.unsafe_all.filter(external_userid=row.external_userid).values_list("name")
     name = known.first()
     with override("zh-hans"):
         text = say(welcome.text, customer=name[0] if name else "", agent=_name(row.agent))
-    return outbox.enqueue(
-        NewItem(
-            kind=KIND,
-            key=f"welcome:{row.pk}",
-            subject=row,
-            title=f"{welcome.name} · {row.agent.name if row.agent else row.userid}",
-            due_at=now,
-            payload={"text": text, "until": (row.happened_at + CODE_LIVES).isoformat()},
-            is_urgent=True,
-        ),
-        by=None,
+    item = NewItem(
+        kind=KIND,
+        key=f"welcome:{row.pk}",
+        subject=row,
+        title=f"{welcome.name} · {row.agent.name if row.agent else row.userid}",
+        due_at=now,
+        payload={"text": text, "until": (row.happened_at + CODE_LIVES).isoformat()},
+        is_urgent=True,
     )
+    outbox.enqueue_many([item], by=None)  # One statement: the key is as new as the row.
 
 
 def _name(agent: Agent | None) -> str:
@@ -83,8 +106,11 @@ def _name(agent: Agent | None) -> str:
 
 def choose(agent: Agent | None, state: str) -> Welcome | None:
     """The rule for a new friend of ``agent`` who came by ``state``: highest priority first."""
-    rules = Welcome.objects.filter(is_active=True).select_related("channel")
-    for welcome in rules.prefetch_related("agents", "departments"):
+    rules = list(Welcome.objects.filter(is_active=True).select_related("channel"))
+    narrowed = [welcome for welcome in rules if not welcome.is_default]
+    if narrowed:
+        prefetch_related_objects(narrowed, "agents", "departments")
+    for welcome in rules:
         if _applies(welcome, agent, state):
             return welcome
     return None

@@ -80,6 +80,8 @@ def reconcile(item: OutboxItem, now: datetime) -> Finding:
 
 def changed(item: OutboxItem, now: datetime) -> None:
     """The row of the code follows its item."""
+    if not (item.is_final or item.state in (OutboxItem.State.UNCERTAIN, OutboxItem.State.PARKED)):
+        return
     sent = WelcomeSent.unsafe_all.select_for_update().get(pk=item.subject_id)
     state = OutboxItem.State
     if item.state == state.UNCERTAIN:

@@ -45,7 +45,7 @@ def greet(message: Message, *, now: datetime) -> bool:
         state=message.fields.get("State", ""),
         happened_at=message.happened_at,
     )
-    return queue_welcome(greeting, now=now) is not None
+    return queue_welcome(greeting, now=now)
 
 
 def greet_kept(digest: bytes, *, now: datetime) -> bool:

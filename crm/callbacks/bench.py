@@ -7,26 +7,22 @@ that was given the bytes ready-made. The rival is a view that answers without lo
 request, behind the same middleware. Rounds alternate, because machines change their mind.
 """
 
-import json
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import CommandParser
 
 from crm.callbacks.load.server import Server
 from crm.callbacks.load.traffic import CALLBACK, DOUBLED, EMPTY, Traffic
 from crm.callbacks.models import InboxEvent
+from crm.shared.own_servers import bench_apart
 
 NAME = "callback"
 HELP = "durable callbacks per second against an empty view of the same server"
 _NUMBERS = {"requests": 6_000, "rounds": 3, "connections": 32}
-_OWN_PLACES = ("DATABASE_URL", "CELERY_BROKER_URL", "CACHE_URL", "CHANGKE_MODE", "WECOM_BASE_URL")
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -39,25 +35,7 @@ def run(options: dict[str, Any]) -> dict[str, Any]:
     """Measure on servers of our own, made and thrown away."""
     if options["here"]:
         return _measure(**{name: options[name] for name in _NUMBERS})
-    arguments = ["bench", NAME, "--here", "--json"]
-    arguments += [f"--{name}={options[name]}" for name in _NUMBERS]
-    inner = f"from django.core.management import call_command; call_command(*{arguments!r})"
-    with tempfile.TemporaryDirectory(prefix="changke-bench-") as folder:
-        _manage(folder, "migrate", "--verbosity", "0")
-        return json.loads(_manage(folder, "shell", "-v0", "-c", inner).splitlines()[-1])
-
-
-def _manage(folder: str, *arguments: str) -> str:
-    """A management command of its own, on servers of its own."""
-    kept = {name: value for name, value in os.environ.items() if name not in _OWN_PLACES}
-    done = subprocess.run(
-        [sys.executable, str(Path(settings.BASE_DIR) / "manage.py"), *arguments],
-        env=kept | {"CHANGKE_STATE": str(Path(folder) / "state")},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return done.stdout.strip()
+    return bench_apart(NAME, [f"--{name}={options[name]}" for name in _NUMBERS])
 
 
 def _measure(*, requests: int, rounds: int, connections: int) -> dict[str, Any]:
