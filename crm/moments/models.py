@@ -249,3 +249,45 @@ class MomentReaction(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.customer_id}"
+
+
+class ListedMomentQuerySet(models.QuerySet):
+    def visible_to(self, user) -> "ListedMomentQuerySet":
+        """Posts of the corporation for whoever may see Moments; personal ones by their agent."""
+        if not user.is_authenticated or not user.can(Permission.MOMENT_VIEW):
+            return self.none()
+        return self.filter(Q(agent=None) | Q(agent__in=Agent.objects.for_user(user)))
+
+    def standing(self) -> "ListedMomentQuerySet":
+        """Not deleted, as far as the last list told."""
+        return self.filter(gone_at=None)
+
+
+class ListedMoment(models.Model):
+    """朋友圈记录: a post as WeCom lists it, of the corporation or of an agent's own accord."""
+
+    moment_id = models.CharField(_("朋友圈编号"), max_length=64, unique=True)
+    agent = models.ForeignKey(
+        Agent, models.PROTECT, null=True, related_name="+", verbose_name=_("员工")
+    )
+    posted_at = models.DateTimeField(_("发表时间"), db_index=True)
+    is_corporate = models.BooleanField(_("企业发表"))
+    is_public = models.BooleanField(_("公开"))
+    text = models.TextField(_("正文"), blank=True)
+    images = models.SmallIntegerField(_("图片数"), default=0)
+    has_video = models.BooleanField(_("视频"), default=False)
+    link_title = models.CharField(_("链接标题"), max_length=128, blank=True)
+    link_url = models.CharField(_("链接地址"), max_length=2048, blank=True)
+    seen_at = models.DateTimeField(_("同步时间"))
+    gone_at = models.DateTimeField(_("删除时间"), null=True)
+
+    unsafe_all = ListedMomentQuerySet.as_manager()
+    objects = ScopedManager()
+
+    class Meta:
+        ordering = ["-posted_at", "-pk"]
+        verbose_name = _("朋友圈记录")
+        verbose_name_plural = _("朋友圈记录")
+
+    def __str__(self) -> str:
+        return self.text[:32] or self.moment_id

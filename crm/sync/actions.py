@@ -12,15 +12,26 @@ from django.utils.translation import gettext as _
 from crm import wecom
 from crm.shared import faults
 from crm.shared.errors import DomainError
+from crm.statistics.actions import unsettled
+from crm.statistics.models import AgentDay, OwnerDay
 from crm.sync.counting import count
 from crm.sync.models import Reconcile, Repair, StagedPage, SyncObject, SyncRun
-from crm.sync.readers import READERS, NothingListed, Reader
+from crm.sync.readers import READERS
+from crm.sync.reading import NothingListed, Reader
 from crm.wecom.errors import token_of
 from crm.wecom.records import Page
 
 log = structlog.get_logger("crm.sync")
 
-EVERY: dict[str, timedelta] = dict.fromkeys(SyncObject.values, timedelta(minutes=30))
+EVERY: dict[str, timedelta] = dict.fromkeys(SyncObject.values, timedelta(minutes=30)) | {
+    SyncObject.MOMENTS: timedelta(hours=2),
+    # Counted once a day; the reconcile reads them at night, this one what was zero then.
+    SyncObject.AGENT_DAYS: timedelta(hours=6),
+    SyncObject.OWNER_DAYS: timedelta(hours=6),
+}
+# While some days have not been counted yet.
+SOONER = timedelta(hours=1)
+COUNTED = {SyncObject.AGENT_DAYS: AgentDay, SyncObject.OWNER_DAYS: OwnerDay}
 AFTER_FAILURE = timedelta(minutes=5)
 TOO_OLD = timedelta(hours=12)
 KEPT = timedelta(days=30)
@@ -80,11 +91,17 @@ def sync_due_objects(*, clock: Clock = timezone.now) -> list[SyncRun]:
 
 def next_due(name: str, now: datetime) -> datetime:
     """When the object's turn is: some time after its last start, at once if interrupted."""
-    last = SyncRun.objects.filter(object=name).first()
+    return due_after(name, SyncRun.objects.filter(object=name).first(), now)
+
+
+def due_after(name: str, last: SyncRun | None, now: datetime) -> datetime:
+    """The same for whoever knows the object's last run."""
     if last is None or last.state == State.READING:
         return now
     if last.state == State.FAILED:
         return last.touched_at + AFTER_FAILURE
+    if name in COUNTED and unsettled(COUNTED[name], now):
+        return last.started_at + SOONER
     return last.started_at + EVERY[name]
 
 
@@ -128,7 +145,7 @@ def _generation(name: str, now: datetime, reconcile: Reconcile | None) -> SyncRu
 def _read(run: SyncRun, reader: Reader, clock: Clock) -> None:
     client = wecom.client()
     if run.parts is None:
-        run.parts = reader.parts(client)
+        run.parts = reader.parts(client, clock())
         run.save(update_fields=["parts"])
     while run.part < len(run.parts):
         asked_at = clock()

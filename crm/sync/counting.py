@@ -10,6 +10,8 @@ from django.utils.translation import gettext_lazy as _
 from crm.agents.models import Agent, Department
 from crm.customers.models import Tag
 from crm.groups.models import Group, Membership
+from crm.moments.models import ListedMoment
+from crm.statistics.models import AgentDay, Day, OwnerDay
 from crm.sync.models import SyncObject, SyncRun
 
 SAMPLE = 20
@@ -23,6 +25,8 @@ REASONS = {
     "not_listed": _("企业微信没有列出"),
     "not_here": _("本地没有"),
     "group_members": _("群成员人数不同"),
+    "not_counted": _("企业微信尚未生成统计（夜间为零），稍后再问"),
+    "nobody_to_ask": _("员工已离职、不可见或没有客户联系权限，企业微信不给统计"),
 }
 
 
@@ -139,6 +143,37 @@ def _groups(run: SyncRun) -> Count:
     return Count(len(members), len(here), remains + ((differing,) if differing.count else ()))
 
 
+def _moments(run: SyncRun) -> Count:
+    listed = {item["moment_id"] for item in _items(run)}
+    if not run.parts:
+        return Count(0, 0)
+    span = (run.parts[0][0], run.parts[-1][1])
+    standing = ListedMoment.unsafe_all.standing().filter(posted_at__range=span)
+    here = dict(standing.values_list("moment_id", "pk"))
+    extra = sorted(here[key] for key in here.keys() - listed)
+    lacking = [0] * len(listed - here.keys())
+    return Count(len(listed), len(here), _remains(("not_listed", extra), ("not_here", lacking)))
+
+
+def _days(model: type[Day]) -> Callable[[SyncRun], Count]:
+    def counted(run: SyncRun) -> Count:
+        listed = {(item["userid"], item["day_at"]) for item in _items(run)}
+        stored = model.unsafe_all.filter(agent__userid__in={userid for userid, _on in listed})
+        if listed:
+            stored = stored.filter(day_on__gte=min(on for _userid, on in listed))
+        rows = list(stored.values_list("agent__userid", "day_on", "is_settled"))
+        here = {(userid, on.isoformat()) for userid, on, _settled in rows} & listed
+        zeros = sum(not settled for _userid, _on, settled in rows)
+        remains = _remains(
+            ("not_here", [0] * len(listed - here)),
+            ("not_counted", [0] * zeros),
+            ("nobody_to_ask", [0] * len(run.left_out)),
+        )
+        return Count(len(listed), len(here), remains)
+
+    return counted
+
+
 def _remains(*found: tuple[str, list[int]]) -> tuple[Remainder, ...]:
     return tuple(
         Remainder(reason, len(ids), tuple(pk for pk in ids if pk)) for reason, ids in found if ids
@@ -151,4 +186,7 @@ _COUNTS: dict[str, Callable[[SyncRun], Count]] = {
     SyncObject.TAGS: _tags,
     SyncObject.CUSTOMERS: _relations,
     SyncObject.GROUPS: _groups,
+    SyncObject.MOMENTS: _moments,
+    SyncObject.AGENT_DAYS: _days(AgentDay),
+    SyncObject.OWNER_DAYS: _days(OwnerDay),
 }

@@ -19,6 +19,9 @@ class SyncObject(models.TextChoices):
     TAGS = "tags", _("企业标签")
     CUSTOMERS = "customers", _("客户与好友关系")
     GROUPS = "groups", _("客户群")
+    MOMENTS = "moments", _("朋友圈")
+    AGENT_DAYS = "agent_days", _("联系客户统计")
+    OWNER_DAYS = "owner_days", _("群聊统计")
 
 
 class Reconcile(models.Model):

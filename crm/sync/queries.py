@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from crm.agents.models import User
 from crm.customers.models import Customer
-from crm.sync.actions import EVERY, next_due
+from crm.sync.actions import EVERY, due_after
 from crm.sync.counting import REASONS
 from crm.sync.feeds import FEEDS, Feed, FeedState
 from crm.sync.models import Reconcile, Repair, SyncObject, SyncRun
@@ -115,17 +115,24 @@ class SyncHealth:
 def sync_health(now: datetime) -> SyncHealth:
     """The state of every object at ``now``."""
     feeds = [(feed, feed.state(now)) for feed in FEEDS]
+    last, done = newest_runs(), newest_runs(state=SyncRun.State.DONE)
     return SyncHealth(
         (
-            *(_health(name, now) for name in SyncObject.values),
+            *(_health(name, last.get(name), done.get(name), now) for name in SyncObject.values),
             *(_feed_health(feed, state, now) for feed, state in feeds if state),
         )
     )
 
 
-def _health(name: str, now: datetime) -> ObjectHealth:
-    last = SyncRun.objects.filter(object=name).first()
-    success = SyncRun.objects.filter(object=name, state=SyncRun.State.DONE).first()
+def newest_runs(**narrowed: str) -> dict[str, SyncRun]:
+    """The newest run of each object, among those with these columns."""
+    runs = SyncRun.objects.filter(**narrowed).order_by("object", "-pk").distinct("object")
+    return {run.object: run for run in runs}
+
+
+def _health(
+    name: str, last: SyncRun | None, success: SyncRun | None, now: datetime
+) -> ObjectHealth:
     running = last is not None and last.state == SyncRun.State.READING
     fresh = success is not None and success.finished_at > now - MISSED_TURNS * EVERY[name]
     token = last.error if last else ""
@@ -142,7 +149,7 @@ def _health(name: str, now: datetime) -> ObjectHealth:
         is_running=running,
         rows_read=last.rows if running else 0,
         error=words_for(token) if token else "",
-        next_due_at=next_due(name, now),
+        next_due_at=due_after(name, last, now),
         is_late=not fresh and not (running and success is None),
         remedy=remedy_for(token),
         repaired=success.repaired if success else 0,

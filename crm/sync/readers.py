@@ -1,8 +1,7 @@
 """How each object is read: in which parts, page by page, and how a complete set is applied."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,9 +14,10 @@ from crm.customers.actions import apply_contacts, apply_tags, end_missing_contac
 from crm.customers.models import Contact
 from crm.groups.actions import apply_groups, dismiss_groups
 from crm.groups.models import Group
-from crm.sync import comparing
+from crm.sync import comparing, readers_records
 from crm.sync.comparing import Witness
 from crm.sync.models import SyncObject, SyncRun
+from crm.sync.reading import NothingListed, Outcome, Reader, items_of
 from crm.wecom.records import ContactSeen, GroupSeen, Page, TagGroupSeen
 
 AGENTS_PER_PART = 100
@@ -27,42 +27,15 @@ TOO_WIDE = 81017
 GROUP_IS_GONE = {49008, 40050, 86001, 86003, 90501}
 
 
-class NothingListed(Exception):
-    """WeCom listed nothing where something must be: its scope setting, not our data, is wrong."""
-
-
-@dataclass
-class Outcome:
-    """What applying a complete set came to."""
-
-    changed: int = 0
-    ended: int = 0
-    repaired: int = 0
-
-
-@dataclass(frozen=True)
-class Reader:
-    """``parts`` splits the work, ``page`` reads one page of a part, ``apply`` takes all pages."""
-
-    parts: Callable[[wecom.Client], list[Any]]
-    page: Callable[[wecom.Client, Any, str], Page]
-    apply: Callable[[SyncRun, datetime], Outcome]
-
-
-def _items(run: SyncRun) -> Iterator[tuple[datetime, list[Any]]]:
-    for page in run.staged.order_by("part", "number").iterator(chunk_size=20):
-        yield page.asked_at, page.items
-
-
 def _all_items(run: SyncRun) -> list[Any]:
-    return [item for _asked_at, items in _items(run) for item in items]
+    return [item for _asked_at, items in items_of(run) for item in items]
 
 
 def _several_pages(run: SyncRun) -> Iterator[tuple[datetime, list[Any]]]:
     """Items of a few pages at once, as old as the oldest of them."""
     asked: list[datetime] = []
     gathered: list[Any] = []
-    for asked_at, items in _items(run):
+    for asked_at, items in items_of(run):
         asked.append(asked_at)
         gathered += items
         if len(asked) == PAGES_PER_TRANSACTION:
@@ -89,7 +62,7 @@ def _apply_departments(run: SyncRun, now: datetime) -> Outcome:
 # Members
 
 
-def _member_parts(client: wecom.Client) -> list[int]:
+def _member_parts(client: wecom.Client, _now: datetime) -> list[int]:
     return sorted(int(row["id"]) for row in client.departments())
 
 
@@ -136,7 +109,7 @@ def _apply_tags(run: SyncRun, now: datetime) -> Outcome:
 # Customers and their relations
 
 
-def _agent_parts(client: wecom.Client) -> list[list[str]]:
+def _agent_parts(client: wecom.Client, _now: datetime) -> list[list[str]]:
     userids = sorted(client.follow_users())
     return [
         userids[start : start + AGENTS_PER_PART]
@@ -208,7 +181,7 @@ def _missing_contacts(run: SyncRun) -> list[int]:
 # Groups
 
 
-def _group_parts(client: wecom.Client) -> list[list[str]]:
+def _group_parts(client: wecom.Client, _now: datetime) -> list[list[str]]:
     try:
         chat_ids = client.groups()
     except wecom.Refused as refusal:
@@ -245,7 +218,7 @@ def _group_page(client: wecom.Client, part: list[str], _cursor: str) -> Page:
 
 def _apply_groups(run: SyncRun, now: datetime) -> Outcome:
     outcome, seen, listed = Outcome(), comparing.witness(run, now), set()
-    for asked_at, items in _items(run):
+    for asked_at, items in items_of(run):
         groups = [GroupSeen.from_wire(item) for item in items]
         chat_ids = [group.chat_id for group in groups]
         listed.update(chat_ids)
@@ -274,7 +247,7 @@ def _watched_groups(chat_ids: list[str], outcome: Outcome, seen: Witness | None)
     outcome.repaired += comparing.write_down(repairs)
 
 
-def _one_part(_client: wecom.Client) -> list[Any]:
+def _one_part(_client: wecom.Client, _now: datetime) -> list[Any]:
     return [None]
 
 
@@ -284,4 +257,7 @@ READERS: dict[str, Reader] = {
     SyncObject.TAGS: Reader(_one_part, _tag_page, _apply_tags),
     SyncObject.CUSTOMERS: Reader(_agent_parts, _contact_page, _apply_customers),
     SyncObject.GROUPS: Reader(_group_parts, _group_page, _apply_groups),
+    SyncObject.MOMENTS: readers_records.MOMENTS,
+    SyncObject.AGENT_DAYS: readers_records.AGENT_DAYS,
+    SyncObject.OWNER_DAYS: readers_records.OWNER_DAYS,
 }

@@ -15,7 +15,7 @@ from crm.groups.models import Group, Membership
 from crm.sync import actions, queries, reconciling, tasks
 from crm.sync.models import Reconcile, Repair, SyncRun
 from crm.sync.words import state_words
-from tests.crm.wecom_helpers import take, told
+from tests.crm.wecom_helpers import PEOPLE, take, told
 from tests.factories import make_agent, make_department, make_friend, make_user
 
 pytestmark = pytest.mark.usefixtures("db")
@@ -27,7 +27,7 @@ def _no_broker(monkeypatch, wecom_sandbox):
 
 
 def sync(*objects: str) -> dict[str, SyncRun]:
-    runs = actions.sync_objects(objects or actions.SyncObject.values)
+    runs = actions.sync_objects(objects or PEOPLE)
     return {run.object: run for run in runs}
 
 

@@ -18,6 +18,8 @@ CRYPT = MessageCrypt(
     token=SandboxProcess.token, aes_key=SandboxProcess.aes_key, receive_id=SandboxProcess.corp_id
 )
 URL = "/wecom/callback/"
+# The objects of which callbacks tell; posts and statistics are only listed.
+PEOPLE = ("departments", "members", "tags", "customers", "groups")
 
 
 @pytest.fixture
