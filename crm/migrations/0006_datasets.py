@@ -5,66 +5,131 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('crm', '0005_welcomes'),
+        ("crm", "0005_welcomes"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Dataset',
+            name="Dataset",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=64, unique=True, verbose_name='名称')),
-                ('created_at', models.DateTimeField(verbose_name='建立时间')),
-                ('changed_at', models.DateTimeField(verbose_name='最近导入')),
-                ('revision', models.PositiveIntegerField(default=0)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=64, unique=True, verbose_name="名称")),
+                ("created_at", models.DateTimeField(verbose_name="建立时间")),
+                ("changed_at", models.DateTimeField(verbose_name="最近导入")),
+                ("revision", models.PositiveIntegerField(default=0)),
             ],
             options={
-                'verbose_name': '数据集',
-                'verbose_name_plural': '数据集',
-                'ordering': ['name'],
+                "verbose_name": "数据集",
+                "verbose_name_plural": "数据集",
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='DatasetKind',
+            name="DatasetKind",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(max_length=200)),
-                ('dataset', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='kinds', to='crm.dataset')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("code", models.CharField(max_length=200)),
+                (
+                    "dataset",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="kinds",
+                        to="crm.dataset",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='DatasetUnit',
+            name="DatasetUnit",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(max_length=200)),
-                ('dataset', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='units', to='crm.dataset')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("key", models.CharField(max_length=200)),
+                (
+                    "dataset",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="units",
+                        to="crm.dataset",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='DatasetFact',
+            name="DatasetFact",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField()),
-                ('recorded_at', models.DateTimeField()),
-                ('source_key', models.CharField(max_length=160)),
-                ('properties', models.JSONField(default=dict)),
-                ('dataset', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='facts', to='crm.dataset')),
-                ('kind', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='crm.datasetkind')),
-                ('unit', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='crm.datasetunit')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("at", models.DateTimeField()),
+                ("recorded_at", models.DateTimeField()),
+                ("source_key", models.CharField(max_length=160)),
+                ("properties", models.JSONField(default=dict)),
+                (
+                    "dataset",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="facts",
+                        to="crm.dataset",
+                    ),
+                ),
+                (
+                    "kind",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="crm.datasetkind",
+                    ),
+                ),
+                (
+                    "unit",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="crm.datasetunit",
+                    ),
+                ),
             ],
         ),
         migrations.AddConstraint(
-            model_name='datasetkind',
-            constraint=models.UniqueConstraint(fields=('dataset', 'code'), name='dataset_kind_once'),
+            model_name="datasetkind",
+            constraint=models.UniqueConstraint(
+                fields=("dataset", "code"), name="dataset_kind_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='datasetunit',
-            constraint=models.UniqueConstraint(fields=('dataset', 'key'), name='dataset_unit_once'),
+            model_name="datasetunit",
+            constraint=models.UniqueConstraint(fields=("dataset", "key"), name="dataset_unit_once"),
         ),
         migrations.AddConstraint(
-            model_name='datasetfact',
-            constraint=models.UniqueConstraint(fields=('dataset', 'source_key'), name='dataset_fact_once'),
+            model_name="datasetfact",
+            constraint=models.UniqueConstraint(
+                fields=("dataset", "source_key"), name="dataset_fact_once"
+            ),
         ),
     ]

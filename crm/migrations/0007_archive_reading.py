@@ -7,33 +7,69 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('crm', '0006_datasets'),
+        ("crm", "0006_datasets"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='ArchiveReading',
+            name="ArchiveReading",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('reason', models.CharField(max_length=200, verbose_name='查阅原因')),
-                ('words', models.CharField(blank=True, max_length=64, verbose_name='包含文字')),
-                ('first', models.DateField(verbose_name='开始日期')),
-                ('last', models.DateField(verbose_name='结束日期')),
-                ('began_at', models.DateTimeField(verbose_name='开始时间')),
-                ('agent', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='crm.agent')),
-                ('customer', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='crm.customer')),
-                ('group', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='crm.group')),
-                ('reader', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='查阅人')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("reason", models.CharField(max_length=200, verbose_name="查阅原因")),
+                ("words", models.CharField(blank=True, max_length=64, verbose_name="包含文字")),
+                ("first", models.DateField(verbose_name="开始日期")),
+                ("last", models.DateField(verbose_name="结束日期")),
+                ("began_at", models.DateTimeField(verbose_name="开始时间")),
+                (
+                    "agent",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="crm.agent",
+                    ),
+                ),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="crm.customer",
+                    ),
+                ),
+                (
+                    "group",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="crm.group",
+                    ),
+                ),
+                (
+                    "reader",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="查阅人",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': '查阅',
-                'verbose_name_plural': '查阅',
-                'ordering': ['-pk'],
+                "verbose_name": "查阅",
+                "verbose_name_plural": "查阅",
+                "ordering": ["-pk"],
             },
             managers=[
-                ('unsafe_all', django.db.models.manager.Manager()),
+                ("unsafe_all", django.db.models.manager.Manager()),
             ],
         ),
     ]

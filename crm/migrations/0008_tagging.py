@@ -8,76 +8,206 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('crm', '0007_archive_reading'),
+        ("crm", "0007_archive_reading"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='job',
-            name='kind',
-            field=models.CharField(choices=[('import.check', '检查文件'), ('import', '导入文件'), ('export', '导出文件'), ('sync', '同步企业微信'), ('tag', '批量打标签')], max_length=32, verbose_name='种类'),
+            model_name="job",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("import.check", "检查文件"),
+                    ("import", "导入文件"),
+                    ("export", "导出文件"),
+                    ("sync", "同步企业微信"),
+                    ("tag", "批量打标签"),
+                ],
+                max_length=32,
+                verbose_name="种类",
+            ),
         ),
         migrations.CreateModel(
-            name='TagBatch',
+            name="TagBatch",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='建立时间')),
-                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='更新时间')),
-                ('adds', django.contrib.postgres.fields.ArrayField(base_field=models.IntegerField(), default=list, size=None, verbose_name='加上')),
-                ('removes', django.contrib.postgres.fields.ArrayField(base_field=models.IntegerField(), default=list, size=None, verbose_name='取下')),
-                ('customers', models.IntegerField(default=0, verbose_name='客户数')),
-                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='发起人')),
-                ('job', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='crm.job')),
-                ('undoes', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='undone_by', to='crm.tagbatch', verbose_name='撤销的是')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="建立时间")),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="更新时间")),
+                (
+                    "adds",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.IntegerField(),
+                        default=list,
+                        size=None,
+                        verbose_name="加上",
+                    ),
+                ),
+                (
+                    "removes",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.IntegerField(),
+                        default=list,
+                        size=None,
+                        verbose_name="取下",
+                    ),
+                ),
+                ("customers", models.IntegerField(default=0, verbose_name="客户数")),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="发起人",
+                    ),
+                ),
+                (
+                    "job",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="crm.job",
+                    ),
+                ),
+                (
+                    "undoes",
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="undone_by",
+                        to="crm.tagbatch",
+                        verbose_name="撤销的是",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': '一次打标签',
-                'verbose_name_plural': '一次打标签',
-                'ordering': ['-pk'],
+                "verbose_name": "一次打标签",
+                "verbose_name_plural": "一次打标签",
+                "ordering": ["-pk"],
             },
             managers=[
-                ('unsafe_all', django.db.models.manager.Manager()),
+                ("unsafe_all", django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name='TagChange',
+            name="TagChange",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('is_on', models.BooleanField()),
-                ('batch', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='changes', to='crm.tagbatch')),
-                ('contact', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='crm.contact')),
-                ('tag', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='crm.tag')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("is_on", models.BooleanField()),
+                (
+                    "batch",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="changes",
+                        to="crm.tagbatch",
+                    ),
+                ),
+                (
+                    "contact",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="crm.contact",
+                    ),
+                ),
+                (
+                    "tag",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="crm.tag"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': '标签改动',
-                'verbose_name_plural': '标签改动',
-                'constraints': [models.UniqueConstraint(fields=('batch', 'contact', 'tag'), name='a_batch_changes_a_tag_once')],
+                "verbose_name": "标签改动",
+                "verbose_name_plural": "标签改动",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("batch", "contact", "tag"), name="a_batch_changes_a_tag_once"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='TagEdit',
+            name="TagEdit",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='建立时间')),
-                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='更新时间')),
-                ('is_wanted', models.BooleanField(verbose_name='要有')),
-                ('version', models.IntegerField(default=1, verbose_name='版本')),
-                ('state', models.CharField(choices=[('waiting', '待写入企业微信'), ('settled', '已写入企业微信'), ('failed', '未能写入')], default='waiting', max_length=8, verbose_name='状态')),
-                ('reason', models.CharField(blank=True, max_length=255, verbose_name='原因')),
-                ('batch', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='edits', to='crm.tagbatch', verbose_name='一次打标签')),
-                ('contact', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tag_edits', to='crm.contact', verbose_name='好友关系')),
-                ('tag', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='crm.tag', verbose_name='企业标签')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="建立时间")),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="更新时间")),
+                ("is_wanted", models.BooleanField(verbose_name="要有")),
+                ("version", models.IntegerField(default=1, verbose_name="版本")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "待写入企业微信"),
+                            ("settled", "已写入企业微信"),
+                            ("failed", "未能写入"),
+                        ],
+                        default="waiting",
+                        max_length=8,
+                        verbose_name="状态",
+                    ),
+                ),
+                ("reason", models.CharField(blank=True, max_length=255, verbose_name="原因")),
+                (
+                    "batch",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="edits",
+                        to="crm.tagbatch",
+                        verbose_name="一次打标签",
+                    ),
+                ),
+                (
+                    "contact",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="tag_edits",
+                        to="crm.contact",
+                        verbose_name="好友关系",
+                    ),
+                ),
+                (
+                    "tag",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="crm.tag",
+                        verbose_name="企业标签",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': '标签修改',
-                'verbose_name_plural': '标签修改',
-                'indexes': [models.Index(fields=['batch', 'state'], name='tag_edit_of_batch')],
-                'constraints': [models.UniqueConstraint(fields=('contact', 'tag'), name='one_wish_per_relation_and_tag')],
+                "verbose_name": "标签修改",
+                "verbose_name_plural": "标签修改",
+                "indexes": [models.Index(fields=["batch", "state"], name="tag_edit_of_batch")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("contact", "tag"), name="one_wish_per_relation_and_tag"
+                    )
+                ],
             },
             managers=[
-                ('unsafe_all', django.db.models.manager.Manager()),
+                ("unsafe_all", django.db.models.manager.Manager()),
             ],
         ),
     ]

@@ -7,48 +7,127 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('crm', '0008_tagging'),
+        ("crm", "0008_tagging"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='CalendarDay',
+            name="CalendarDay",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='建立时间')),
-                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='更新时间')),
-                ('day', models.DateField(unique=True, verbose_name='日期')),
-                ('works_as', models.SmallIntegerField(blank=True, choices=[(0, '周一'), (1, '周二'), (2, '周三'), (3, '周四'), (4, '周五'), (5, '周六'), (6, '周日')], help_text='不填就是放假', null=True, verbose_name='按哪天上班')),
-                ('name', models.CharField(blank=True, max_length=64, verbose_name='名称')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="建立时间")),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="更新时间")),
+                ("day", models.DateField(unique=True, verbose_name="日期")),
+                (
+                    "works_as",
+                    models.SmallIntegerField(
+                        blank=True,
+                        choices=[
+                            (0, "周一"),
+                            (1, "周二"),
+                            (2, "周三"),
+                            (3, "周四"),
+                            (4, "周五"),
+                            (5, "周六"),
+                            (6, "周日"),
+                        ],
+                        help_text="不填就是放假",
+                        null=True,
+                        verbose_name="按哪天上班",
+                    ),
+                ),
+                ("name", models.CharField(blank=True, max_length=64, verbose_name="名称")),
             ],
             options={
-                'verbose_name': '日历',
-                'verbose_name_plural': '日历',
-                'ordering': ['-day'],
+                "verbose_name": "日历",
+                "verbose_name_plural": "日历",
+                "ordering": ["-day"],
             },
         ),
         migrations.CreateModel(
-            name='Shift',
+            name="Shift",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='建立时间')),
-                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='更新时间')),
-                ('name', models.CharField(max_length=64, verbose_name='名称')),
-                ('weekdays', django.contrib.postgres.fields.ArrayField(base_field=models.SmallIntegerField(), help_text='0 是周一，6 是周日，用逗号隔开', size=None, verbose_name='星期')),
-                ('starts', models.TimeField(verbose_name='上班')),
-                ('ends', models.TimeField(help_text='不晚于上班时间的，算到第二天', verbose_name='下班')),
-                ('valid_from', models.DateField(default=datetime.date(2020, 1, 1), verbose_name='生效日')),
-                ('valid_to', models.DateField(blank=True, help_text='含这一天', null=True, verbose_name='失效日')),
-                ('ignores_calendar', models.BooleanField(default=False, help_text='节假日照常上班，调休日不加班', verbose_name='不随节假日')),
-                ('agent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='crm.agent', verbose_name='员工')),
-                ('department', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='crm.department', verbose_name='部门')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="建立时间")),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="更新时间")),
+                ("name", models.CharField(max_length=64, verbose_name="名称")),
+                (
+                    "weekdays",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.SmallIntegerField(),
+                        help_text="0 是周一，6 是周日，用逗号隔开",
+                        size=None,
+                        verbose_name="星期",
+                    ),
+                ),
+                ("starts", models.TimeField(verbose_name="上班")),
+                (
+                    "ends",
+                    models.TimeField(help_text="不晚于上班时间的，算到第二天", verbose_name="下班"),
+                ),
+                (
+                    "valid_from",
+                    models.DateField(default=datetime.date(2020, 1, 1), verbose_name="生效日"),
+                ),
+                (
+                    "valid_to",
+                    models.DateField(
+                        blank=True, help_text="含这一天", null=True, verbose_name="失效日"
+                    ),
+                ),
+                (
+                    "ignores_calendar",
+                    models.BooleanField(
+                        default=False,
+                        help_text="节假日照常上班，调休日不加班",
+                        verbose_name="不随节假日",
+                    ),
+                ),
+                (
+                    "agent",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="crm.agent",
+                        verbose_name="员工",
+                    ),
+                ),
+                (
+                    "department",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="crm.department",
+                        verbose_name="部门",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': '班次',
-                'verbose_name_plural': '班次',
-                'constraints': [models.CheckConstraint(condition=models.Q(('agent__isnull', True), ('department__isnull', True), _connector='OR'), name='shift_of_agent_or_department')],
+                "verbose_name": "班次",
+                "verbose_name_plural": "班次",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("agent__isnull", True), ("department__isnull", True), _connector="OR"
+                        ),
+                        name="shift_of_agent_or_department",
+                    )
+                ],
             },
         ),
     ]

@@ -7,88 +7,285 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
         ("crm", "0009_worktime"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Handover',
+            name="Handover",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='建立时间')),
-                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='更新时间')),
-                ('is_resigned', models.BooleanField(default=False, verbose_name='离职继承')),
-                ('message', models.CharField(blank=True, max_length=200, verbose_name='移交完成时告诉客户的话')),
-                ('customers', models.IntegerField(default=0, verbose_name='客户数')),
-                ('follow_at', models.DateTimeField(blank=True, db_index=True, null=True, verbose_name='下次查询')),
-                ('stopped_at', models.DateTimeField(blank=True, null=True, verbose_name='停止时间')),
-                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='发起人')),
-                ('giver', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='handovers', to='crm.agent', verbose_name='原员工')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="建立时间")),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="更新时间")),
+                ("is_resigned", models.BooleanField(default=False, verbose_name="离职继承")),
+                (
+                    "message",
+                    models.CharField(
+                        blank=True, max_length=200, verbose_name="移交完成时告诉客户的话"
+                    ),
+                ),
+                ("customers", models.IntegerField(default=0, verbose_name="客户数")),
+                (
+                    "follow_at",
+                    models.DateTimeField(
+                        blank=True, db_index=True, null=True, verbose_name="下次查询"
+                    ),
+                ),
+                (
+                    "stopped_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="停止时间"),
+                ),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="发起人",
+                    ),
+                ),
+                (
+                    "giver",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="handovers",
+                        to="crm.agent",
+                        verbose_name="原员工",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': '一次继承',
-                'verbose_name_plural': '一次继承',
-                'ordering': ['-pk'],
+                "verbose_name": "一次继承",
+                "verbose_name_plural": "一次继承",
+                "ordering": ["-pk"],
             },
             managers=[
-                ('unsafe_all', django.db.models.manager.Manager()),
+                ("unsafe_all", django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name='GroupTransfer',
+            name="GroupTransfer",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='建立时间')),
-                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='更新时间')),
-                ('state', models.CharField(choices=[('kept', '不移交'), ('planned', '已计划'), ('calling', '正在发起'), ('waiting', '等客户 24 小时'), ('done', '已接替'), ('refused', '客户拒绝'), ('full', '接替员工已满'), ('failed', '未成功')], default='planned', max_length=8, verbose_name='状态')),
-                ('reason_code', models.CharField(blank=True, max_length=32, verbose_name='原因代码')),
-                ('ended_at', models.DateTimeField(blank=True, null=True, verbose_name='结束时间')),
-                ('group', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='transfers', to='crm.group', verbose_name='客户群')),
-                ('item', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='crm.outboxitem')),
-                ('taker', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='crm.agent', verbose_name='新群主')),
-                ('handover', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='group_transfers', to='crm.handover', verbose_name='一次继承')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="建立时间")),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="更新时间")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("kept", "不移交"),
+                            ("planned", "已计划"),
+                            ("calling", "正在发起"),
+                            ("waiting", "等客户 24 小时"),
+                            ("done", "已接替"),
+                            ("refused", "客户拒绝"),
+                            ("full", "接替员工已满"),
+                            ("failed", "未成功"),
+                        ],
+                        default="planned",
+                        max_length=8,
+                        verbose_name="状态",
+                    ),
+                ),
+                (
+                    "reason_code",
+                    models.CharField(blank=True, max_length=32, verbose_name="原因代码"),
+                ),
+                ("ended_at", models.DateTimeField(blank=True, null=True, verbose_name="结束时间")),
+                (
+                    "group",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="transfers",
+                        to="crm.group",
+                        verbose_name="客户群",
+                    ),
+                ),
+                (
+                    "item",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="crm.outboxitem",
+                    ),
+                ),
+                (
+                    "taker",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="crm.agent",
+                        verbose_name="新群主",
+                    ),
+                ),
+                (
+                    "handover",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="group_transfers",
+                        to="crm.handover",
+                        verbose_name="一次继承",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': '客户群移交',
-                'verbose_name_plural': '客户群移交',
-                'indexes': [models.Index(fields=['handover', 'state'], name='group_transfer_state')],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('state__in', ['planned', 'calling', 'waiting'])), fields=('group',), name='one_open_transfer_per_group')],
+                "verbose_name": "客户群移交",
+                "verbose_name_plural": "客户群移交",
+                "indexes": [
+                    models.Index(fields=["handover", "state"], name="group_transfer_state")
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("state__in", ["planned", "calling", "waiting"])),
+                        fields=("group",),
+                        name="one_open_transfer_per_group",
+                    )
+                ],
             },
             managers=[
-                ('unsafe_all', django.db.models.manager.Manager()),
+                ("unsafe_all", django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name='Transfer',
+            name="Transfer",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='建立时间')),
-                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='更新时间')),
-                ('is_resigned', models.BooleanField(default=False, verbose_name='离职继承')),
-                ('attempt', models.SmallIntegerField(default=1, verbose_name='第几次')),
-                ('is_latest', models.BooleanField(default=True)),
-                ('state', models.CharField(choices=[('kept', '不移交'), ('planned', '已计划'), ('calling', '正在发起'), ('waiting', '等客户 24 小时'), ('done', '已接替'), ('refused', '客户拒绝'), ('full', '接替员工已满'), ('failed', '未成功')], default='planned', max_length=8, verbose_name='状态')),
-                ('reason_code', models.CharField(blank=True, max_length=32, verbose_name='原因代码')),
-                ('started_at', models.DateTimeField(blank=True, null=True, verbose_name='发起时间')),
-                ('due_at', models.DateTimeField(blank=True, null=True, verbose_name='最晚完成')),
-                ('ended_at', models.DateTimeField(blank=True, null=True, verbose_name='结束时间')),
-                ('carried_at', models.DateTimeField(blank=True, null=True, verbose_name='标签带到')),
-                ('customer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='transfers', to='crm.customer', verbose_name='客户')),
-                ('giver', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='crm.agent', verbose_name='原员工')),
-                ('handover', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='transfers', to='crm.handover', verbose_name='一次继承')),
-                ('item', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='crm.outboxitem')),
-                ('taker', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='crm.agent', verbose_name='接替员工')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="建立时间")),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="更新时间")),
+                ("is_resigned", models.BooleanField(default=False, verbose_name="离职继承")),
+                ("attempt", models.SmallIntegerField(default=1, verbose_name="第几次")),
+                ("is_latest", models.BooleanField(default=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("kept", "不移交"),
+                            ("planned", "已计划"),
+                            ("calling", "正在发起"),
+                            ("waiting", "等客户 24 小时"),
+                            ("done", "已接替"),
+                            ("refused", "客户拒绝"),
+                            ("full", "接替员工已满"),
+                            ("failed", "未成功"),
+                        ],
+                        default="planned",
+                        max_length=8,
+                        verbose_name="状态",
+                    ),
+                ),
+                (
+                    "reason_code",
+                    models.CharField(blank=True, max_length=32, verbose_name="原因代码"),
+                ),
+                (
+                    "started_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="发起时间"),
+                ),
+                ("due_at", models.DateTimeField(blank=True, null=True, verbose_name="最晚完成")),
+                ("ended_at", models.DateTimeField(blank=True, null=True, verbose_name="结束时间")),
+                (
+                    "carried_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="标签带到"),
+                ),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="transfers",
+                        to="crm.customer",
+                        verbose_name="客户",
+                    ),
+                ),
+                (
+                    "giver",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="crm.agent",
+                        verbose_name="原员工",
+                    ),
+                ),
+                (
+                    "handover",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="transfers",
+                        to="crm.handover",
+                        verbose_name="一次继承",
+                    ),
+                ),
+                (
+                    "item",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="crm.outboxitem",
+                    ),
+                ),
+                (
+                    "taker",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="crm.agent",
+                        verbose_name="接替员工",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': '客户移交',
-                'verbose_name_plural': '客户移交',
-                'indexes': [models.Index(fields=['handover', 'state'], name='transfer_state'), models.Index(fields=['customer', 'started_at'], name='transfer_of_customer'), models.Index(condition=models.Q(('state__in', ['planned', 'calling', 'waiting'])), fields=['taker'], name='transfer_coming'), models.Index(fields=['item'], name='transfer_item')],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('state__in', ['planned', 'calling', 'waiting'])), fields=('customer',), name='one_open_transfer_per_customer'), models.UniqueConstraint(condition=models.Q(('is_latest', True)), fields=('handover', 'customer'), name='one_latest_transfer_per_handover'), models.CheckConstraint(condition=models.Q(('state', 'kept'), ('taker__isnull', False), _connector='OR'), name='somebody_takes_over_unless_kept')],
+                "verbose_name": "客户移交",
+                "verbose_name_plural": "客户移交",
+                "indexes": [
+                    models.Index(fields=["handover", "state"], name="transfer_state"),
+                    models.Index(fields=["customer", "started_at"], name="transfer_of_customer"),
+                    models.Index(
+                        condition=models.Q(("state__in", ["planned", "calling", "waiting"])),
+                        fields=["taker"],
+                        name="transfer_coming",
+                    ),
+                    models.Index(fields=["item"], name="transfer_item"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("state__in", ["planned", "calling", "waiting"])),
+                        fields=("customer",),
+                        name="one_open_transfer_per_customer",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("is_latest", True)),
+                        fields=("handover", "customer"),
+                        name="one_latest_transfer_per_handover",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("state", "kept"), ("taker__isnull", False), _connector="OR"
+                        ),
+                        name="somebody_takes_over_unless_kept",
+                    ),
+                ],
             },
             managers=[
-                ('unsafe_all', django.db.models.manager.Manager()),
+                ("unsafe_all", django.db.models.manager.Manager()),
             ],
         ),
     ]

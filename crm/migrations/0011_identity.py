@@ -7,58 +7,83 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('crm', '0010_handover'),
+        ("crm", "0010_handover"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='FactRemoval',
+            name="FactRemoval",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('customer_id', models.BigIntegerField()),
-                ('fact_id', models.BigIntegerField(db_index=True)),
-                ('at', models.DateTimeField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("customer_id", models.BigIntegerField()),
+                ("fact_id", models.BigIntegerField(db_index=True)),
+                ("at", models.DateTimeField()),
             ],
             options={
-                'verbose_name': '事实移除',
-                'verbose_name_plural': '事实移除',
+                "verbose_name": "事实移除",
+                "verbose_name_plural": "事实移除",
             },
         ),
         migrations.AlterModelManagers(
-            name='identityconflict',
+            name="identityconflict",
             managers=[
-                ('unsafe_all', django.db.models.manager.Manager()),
+                ("unsafe_all", django.db.models.manager.Manager()),
             ],
         ),
         migrations.AddField(
-            model_name='identityconflict',
-            name='reason',
-            field=models.CharField(blank=True, max_length=255, verbose_name='依据'),
+            model_name="identityconflict",
+            name="reason",
+            field=models.CharField(blank=True, max_length=255, verbose_name="依据"),
         ),
         migrations.AddField(
-            model_name='identityconflict',
-            name='resolved_at',
-            field=models.DateTimeField(blank=True, null=True, verbose_name='判断时间'),
+            model_name="identityconflict",
+            name="resolved_at",
+            field=models.DateTimeField(blank=True, null=True, verbose_name="判断时间"),
         ),
         migrations.AddField(
-            model_name='identityconflict',
-            name='resolved_by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='判断人'),
+            model_name="identityconflict",
+            name="resolved_by",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+                verbose_name="判断人",
+            ),
         ),
         migrations.AddField(
-            model_name='identityconflict',
-            name='state',
-            field=models.CharField(choices=[('open', '待判断'), ('merged', '已合并'), ('apart', '不是同一人')], default='open', max_length=8, verbose_name='状态'),
+            model_name="identityconflict",
+            name="state",
+            field=models.CharField(
+                choices=[("open", "待判断"), ("merged", "已合并"), ("apart", "不是同一人")],
+                default="open",
+                max_length=8,
+                verbose_name="状态",
+            ),
         ),
         migrations.AlterField(
-            model_name='identityconflict',
-            name='kind',
-            field=models.CharField(choices=[('unionid_taken', 'unionid 属于另一位客户'), ('unionid_changed', 'unionid 与已有的不同'), ('number_taken', '客户编号属于另一位客户'), ('phone_same', '两位客户的手机号相同')], max_length=24, verbose_name='种类'),
+            model_name="identityconflict",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("unionid_taken", "unionid 属于另一位客户"),
+                    ("unionid_changed", "unionid 与已有的不同"),
+                    ("number_taken", "客户编号属于另一位客户"),
+                    ("phone_same", "两位客户的手机号相同"),
+                ],
+                max_length=24,
+                verbose_name="种类",
+            ),
         ),
         migrations.AddIndex(
-            model_name='identityconflict',
-            index=models.Index(fields=['state', '-last_seen_at'], name='conflict_state'),
+            model_name="identityconflict",
+            index=models.Index(fields=["state", "-last_seen_at"], name="conflict_state"),
         ),
     ]

@@ -6,100 +6,184 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('crm', '0010_handover'),
+        ("crm", "0011_identity"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='repair',
-            name='object',
-            field=models.CharField(choices=[('departments', '部门'), ('members', '员工'), ('tags', '企业标签'), ('customers', '客户与好友关系'), ('groups', '客户群'), ('moments', '朋友圈'), ('agent_days', '联系客户统计'), ('owner_days', '群聊统计')], max_length=16, verbose_name='对象'),
+            model_name="repair",
+            name="object",
+            field=models.CharField(
+                choices=[
+                    ("departments", "部门"),
+                    ("members", "员工"),
+                    ("tags", "企业标签"),
+                    ("customers", "客户与好友关系"),
+                    ("groups", "客户群"),
+                    ("moments", "朋友圈"),
+                    ("agent_days", "联系客户统计"),
+                    ("owner_days", "群聊统计"),
+                ],
+                max_length=16,
+                verbose_name="对象",
+            ),
         ),
         migrations.AlterField(
-            model_name='syncrun',
-            name='object',
-            field=models.CharField(choices=[('departments', '部门'), ('members', '员工'), ('tags', '企业标签'), ('customers', '客户与好友关系'), ('groups', '客户群'), ('moments', '朋友圈'), ('agent_days', '联系客户统计'), ('owner_days', '群聊统计')], max_length=16, verbose_name='对象'),
+            model_name="syncrun",
+            name="object",
+            field=models.CharField(
+                choices=[
+                    ("departments", "部门"),
+                    ("members", "员工"),
+                    ("tags", "企业标签"),
+                    ("customers", "客户与好友关系"),
+                    ("groups", "客户群"),
+                    ("moments", "朋友圈"),
+                    ("agent_days", "联系客户统计"),
+                    ("owner_days", "群聊统计"),
+                ],
+                max_length=16,
+                verbose_name="对象",
+            ),
         ),
         migrations.CreateModel(
-            name='ListedMoment',
+            name="ListedMoment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('moment_id', models.CharField(max_length=64, unique=True, verbose_name='朋友圈编号')),
-                ('posted_at', models.DateTimeField(db_index=True, verbose_name='发表时间')),
-                ('is_corporate', models.BooleanField(verbose_name='企业发表')),
-                ('is_public', models.BooleanField(verbose_name='公开')),
-                ('text', models.TextField(blank=True, verbose_name='正文')),
-                ('images', models.SmallIntegerField(default=0, verbose_name='图片数')),
-                ('has_video', models.BooleanField(default=False, verbose_name='视频')),
-                ('link_title', models.CharField(blank=True, max_length=128, verbose_name='链接标题')),
-                ('link_url', models.CharField(blank=True, max_length=2048, verbose_name='链接地址')),
-                ('seen_at', models.DateTimeField(verbose_name='同步时间')),
-                ('gone_at', models.DateTimeField(null=True, verbose_name='删除时间')),
-                ('agent', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='crm.agent', verbose_name='员工')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "moment_id",
+                    models.CharField(max_length=64, unique=True, verbose_name="朋友圈编号"),
+                ),
+                ("posted_at", models.DateTimeField(db_index=True, verbose_name="发表时间")),
+                ("is_corporate", models.BooleanField(verbose_name="企业发表")),
+                ("is_public", models.BooleanField(verbose_name="公开")),
+                ("text", models.TextField(blank=True, verbose_name="正文")),
+                ("images", models.SmallIntegerField(default=0, verbose_name="图片数")),
+                ("has_video", models.BooleanField(default=False, verbose_name="视频")),
+                (
+                    "link_title",
+                    models.CharField(blank=True, max_length=128, verbose_name="链接标题"),
+                ),
+                (
+                    "link_url",
+                    models.CharField(blank=True, max_length=2048, verbose_name="链接地址"),
+                ),
+                ("seen_at", models.DateTimeField(verbose_name="同步时间")),
+                ("gone_at", models.DateTimeField(null=True, verbose_name="删除时间")),
+                (
+                    "agent",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="crm.agent",
+                        verbose_name="员工",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': '朋友圈记录',
-                'verbose_name_plural': '朋友圈记录',
-                'ordering': ['-posted_at', '-pk'],
+                "verbose_name": "朋友圈记录",
+                "verbose_name_plural": "朋友圈记录",
+                "ordering": ["-posted_at", "-pk"],
             },
             managers=[
-                ('unsafe_all', django.db.models.manager.Manager()),
+                ("unsafe_all", django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name='AgentDay',
+            name="AgentDay",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('day_on', models.DateField(verbose_name='日期')),
-                ('is_settled', models.BooleanField(verbose_name='已生成')),
-                ('asked_at', models.DateTimeField(verbose_name='查询时间')),
-                ('requests_sent', models.IntegerField(verbose_name='发起申请')),
-                ('contacts_added', models.IntegerField(verbose_name='新增客户')),
-                ('chats', models.IntegerField(verbose_name='聊天数')),
-                ('messages', models.IntegerField(verbose_name='发送消息')),
-                ('reply_percentage', models.FloatField(null=True, verbose_name='已回复占比')),
-                ('first_reply_minutes', models.FloatField(null=True, verbose_name='首次回复分钟')),
-                ('lost', models.IntegerField(verbose_name='删除或拉黑')),
-                ('agent', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='crm.agent', verbose_name='员工')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("day_on", models.DateField(verbose_name="日期")),
+                ("is_settled", models.BooleanField(verbose_name="已生成")),
+                ("asked_at", models.DateTimeField(verbose_name="查询时间")),
+                ("requests_sent", models.IntegerField(verbose_name="发起申请")),
+                ("contacts_added", models.IntegerField(verbose_name="新增客户")),
+                ("chats", models.IntegerField(verbose_name="聊天数")),
+                ("messages", models.IntegerField(verbose_name="发送消息")),
+                ("reply_percentage", models.FloatField(null=True, verbose_name="已回复占比")),
+                ("first_reply_minutes", models.FloatField(null=True, verbose_name="首次回复分钟")),
+                ("lost", models.IntegerField(verbose_name="删除或拉黑")),
+                (
+                    "agent",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="crm.agent",
+                        verbose_name="员工",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': '员工日统计',
-                'verbose_name_plural': '员工日统计',
-                'ordering': ['-day_on', 'agent_id'],
-                'abstract': False,
-                'constraints': [models.UniqueConstraint(fields=('agent', 'day_on'), name='one_row_of_agent_and_day')],
+                "verbose_name": "员工日统计",
+                "verbose_name_plural": "员工日统计",
+                "ordering": ["-day_on", "agent_id"],
+                "abstract": False,
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("agent", "day_on"), name="one_row_of_agent_and_day"
+                    )
+                ],
             },
             managers=[
-                ('unsafe_all', django.db.models.manager.Manager()),
+                ("unsafe_all", django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name='OwnerDay',
+            name="OwnerDay",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('day_on', models.DateField(verbose_name='日期')),
-                ('is_settled', models.BooleanField(verbose_name='已生成')),
-                ('asked_at', models.DateTimeField(verbose_name='查询时间')),
-                ('groups_opened', models.IntegerField(verbose_name='新增群')),
-                ('groups', models.IntegerField(verbose_name='群总数')),
-                ('groups_active', models.IntegerField(verbose_name='有消息的群')),
-                ('people_joined', models.IntegerField(verbose_name='新增成员')),
-                ('people', models.IntegerField(verbose_name='成员总数')),
-                ('people_active', models.IntegerField(verbose_name='发言人数')),
-                ('messages', models.IntegerField(verbose_name='消息数')),
-                ('agent', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='crm.agent', verbose_name='员工')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("day_on", models.DateField(verbose_name="日期")),
+                ("is_settled", models.BooleanField(verbose_name="已生成")),
+                ("asked_at", models.DateTimeField(verbose_name="查询时间")),
+                ("groups_opened", models.IntegerField(verbose_name="新增群")),
+                ("groups", models.IntegerField(verbose_name="群总数")),
+                ("groups_active", models.IntegerField(verbose_name="有消息的群")),
+                ("people_joined", models.IntegerField(verbose_name="新增成员")),
+                ("people", models.IntegerField(verbose_name="成员总数")),
+                ("people_active", models.IntegerField(verbose_name="发言人数")),
+                ("messages", models.IntegerField(verbose_name="消息数")),
+                (
+                    "agent",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="crm.agent",
+                        verbose_name="员工",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': '群主日统计',
-                'verbose_name_plural': '群主日统计',
-                'ordering': ['-day_on', 'agent_id'],
-                'abstract': False,
-                'constraints': [models.UniqueConstraint(fields=('agent', 'day_on'), name='one_row_of_owner_and_day')],
+                "verbose_name": "群主日统计",
+                "verbose_name_plural": "群主日统计",
+                "ordering": ["-day_on", "agent_id"],
+                "abstract": False,
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("agent", "day_on"), name="one_row_of_owner_and_day"
+                    )
+                ],
             },
             managers=[
-                ('unsafe_all', django.db.models.manager.Manager()),
+                ("unsafe_all", django.db.models.manager.Manager()),
             ],
         ),
     ]
