@@ -14,6 +14,7 @@ class AnalyticsConfig(AppConfig):
     def ready(self) -> None:
         # Models exist only from here on. Importing them lets their figures be opened.
         from analytics.paths import figures as paths
+        from analytics.pool import figures as pool
         from analytics.retention import figures as retention
         from analytics.segments import figures as segments
         from analytics.standing.actions import seed_rule
@@ -22,6 +23,7 @@ class AnalyticsConfig(AppConfig):
         post_migrate.connect(seed_rule, sender=self)
         self.figures = (
             paths,
+            pool,
             retention,
             segments,
             transitions,

@@ -10,6 +10,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("analytics.funnels.urls")),
     path("", include("analytics.replies.urls")),
     path("", include("analytics.paths.urls")),
+    path("", include("analytics.pool.urls")),
     path("", include("analytics.retention.urls")),
     path("", include("analytics.segments.urls")),
     path("", include("analytics.transitions.urls")),

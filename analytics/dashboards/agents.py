@@ -18,7 +18,7 @@ from django.db.models import Count
 from analytics.charts.rates import SMALL_SAMPLE
 from crm.agents.models import Agent
 from crm.moments.models import MomentTask
-from crm.shared.times import corp_zone, day_start, local_day
+from crm.shared.times import day_start, local_day
 
 RANGES = (7, 30, 90)
 DEFAULT_RANGE = 30
@@ -32,15 +32,11 @@ with friends as (
     group by agent_id
 ),
 happened as (
-    select agent_id,
-           count(*) filter (where kind_id = 1) as added,
-           count(*) filter (where kind_id = 2) as lost,
-           count(*) filter (where kind_id = 3) as dropped,
-           count(*) filter (where kind_id = 7) as received,
-           count(*) filter (where kind_id = 8) as sent
-    from crm_fact
-    where agent_id = any(%(agents)s::bigint[]) and kind_id in (1, 2, 3, 7, 8)
-      and at >= %(since)s and at < %(until)s
+    select agent_id, sum(added) as added, sum(lost) as lost, sum(dropped) as dropped,
+           sum(received) as received, sum(sent) as sent
+    from analytics_agentday
+    where agent_id = any(%(agents)s::bigint[])
+      and on_day >= %(first)s and on_day <= %(last)s
     group by agent_id
 ),
 messages as (
@@ -86,14 +82,9 @@ left join replies using (agent_id)
 """
 
 _DAYS = """
-select (at at time zone %(zone)s)::date as on_day,
-       count(*) filter (where kind_id = 1),
-       count(*) filter (where kind_id in (2, 3)),
-       count(*) filter (where kind_id = 7),
-       count(*) filter (where kind_id = 8)
-from crm_fact
-where agent_id = %(agent)s and kind_id in (1, 2, 3, 7, 8)
-  and at >= %(since)s and at < %(until)s
+select on_day, sum(added), sum(lost) + sum(dropped), sum(received), sum(sent)
+from analytics_agentday
+where agent_id = %(agent)s and on_day >= %(first)s and on_day <= %(last)s
 group by on_day
 """
 
@@ -191,7 +182,7 @@ def agent_figures(agents: Iterable[Agent], days: Range) -> list[AgentFigures]:
     agents = list(agents)
     ids = [agent.pk for agent in agents]
     with connection.cursor() as cursor:
-        cursor.execute(_FIGURES, {"agents": ids, "since": days.since, "until": days.until})
+        cursor.execute(_FIGURES, {"agents": ids} | _bounds(days))
         found = {row[0]: row[1:] for row in cursor.fetchall()}
     outstanding = dict(
         MomentTask.unsafe_all.outstanding()
@@ -209,6 +200,10 @@ def agent_figures(agents: Iterable[Agent], days: Range) -> list[AgentFigures]:
         )
         for agent in agents
     ]
+
+
+def _bounds(days: Range) -> dict[str, Any]:
+    return {"first": days.first, "last": days.last, "since": days.since, "until": days.until}
 
 
 def team_medians(rows: Sequence[AgentFigures]) -> AgentFigures | None:
@@ -238,8 +233,7 @@ def ranked(rows: Sequence[AgentFigures], sort: str) -> list[AgentFigures]:
 
 def agent_days(agent: Agent, days: Range) -> list[AgentDay]:
     """What happened on each day of the range."""
-    values = {"agent": agent.pk, "since": days.since, "until": days.until}
     with connection.cursor() as cursor:
-        cursor.execute(_DAYS, values | {"zone": str(corp_zone())})
+        cursor.execute(_DAYS, {"agent": agent.pk} | _bounds(days))
         found = {row[0]: row[1:] for row in cursor.fetchall()}
     return [AgentDay(on, *found.get(on, (0, 0, 0, 0))) for on in days.days()]

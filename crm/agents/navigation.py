@@ -91,6 +91,7 @@ SECTIONS = (
                 P.ANALYTICS_VIEW,
                 "v",
             ),
+            Place("analytics:pool:pool", _("池平衡"), "scale", P.ANALYTICS_VIEW, "b"),
             Place(
                 "analytics:dashboards:agents",
                 pgettext_lazy("navigation", "员工"),

@@ -90,22 +90,26 @@ def moves(facts: list[Told]) -> Counter:
 
 def _walk(told: list[Told]):
     inside: set[int] = set()
-    gone_by = None
+    gone_by, was_inside = None, False
     # At one instant beginnings stand before ends.
     begins = (STEPS[0], "group_joined")
     order = [*begins, *ENDS, "group_left"]
-    for fact in sorted(told, key=lambda f: (f.at, order.index(f.kind), f.number)):
-        link = (fact.group if fact.kind.startswith("group") else fact.agent) or 0
-        begins_now = fact.kind in begins
-        if begins_now == (link in inside):
+    told = sorted(told, key=lambda f: (f.at, order.index(f.kind), f.number))
+    for day in sorted({day_of(fact.at) for fact in told}):
+        flips = []
+        for fact in told:
+            link = (fact.group if fact.kind.startswith("group") else fact.agent) or 0
+            if day_of(fact.at) == day and (fact.kind in begins) != (link in inside):
+                inside ^= {link}
+                flips.append(fact.kind)
+        for kind in flips[:-1]:
+            yield day, kind, "stayed"
+        if not flips:
             continue
         meaning = "stayed"
-        if begins_now:
-            if not inside:
-                meaning = {None: "first", ENDS[2]: "handed_over"}.get(gone_by, "back")
-            inside.add(link)
-        else:
-            inside.remove(link)
-            if not inside:
-                meaning, gone_by = "out", fact.kind
-        yield day_of(fact.at), fact.kind, meaning
+        if inside and not was_inside:
+            meaning = {None: "first", ENDS[2]: "handed_over"}.get(gone_by, "back")
+        elif was_inside and not inside:
+            meaning, gone_by = "out", flips[-1]
+        was_inside = bool(inside)
+        yield day, flips[-1], meaning

@@ -12,6 +12,7 @@ from analytics.dashboards.agents import Range, agent_days, agent_figures, ranked
 from crm.agents.access import Role
 from crm.moments.models import Moment, MomentTask
 from crm.shared.times import day_start, local_day
+from crm.timeline.models import Fact
 from tests.factories import make_agent, make_department, make_fact, make_friend, make_user
 
 LIST = "analytics:dashboards:agents"
@@ -275,3 +276,27 @@ def test_days_are_days_of_the_corporation(agent, days):
     make_fact(friend, "message_sent", day_start(day) - timedelta(seconds=1), agent_id=agent.pk)
     sent = {one.on: one.sent for one in agent_days(agent, days)}
     assert (sent[day], sent[day - timedelta(days=1)]) == (1, 1)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_counts_from_the_cube_are_those_of_the_facts(agent, days, seed):
+    chance = random.Random(seed)
+    friends = [make_friend(agent) for _n in range(3)]
+    kinds = (
+        "friend_added",
+        "friend_deleted_by_customer",
+        "friend_deleted_by_agent",
+        "message_received",
+        "message_sent",
+    )
+    for _n in range(40):
+        when = inside(days, chance.uniform(-48, 24 * days.length + 24))
+        make_fact(chance.choice(friends), chance.choice(kinds), when, agent_id=agent.pk)
+    Fact.unsafe_all.filter(customer=friends[0], kind__code="message_sent").delete()
+    facts = Fact.unsafe_all.filter(agent=agent, at__gte=days.since, at__lt=days.until)
+    counted = [facts.filter(kind__code=kind).count() for kind in kinds]
+    found = only(agent, days)
+    assert [found.added, found.lost, found.dropped, found.received, found.sent] == counted
+    daily = agent_days(agent, days)
+    assert sum(day.received for day in daily) == counted[3]
+    assert sum(day.deleted for day in daily) == counted[1] + counted[2]
