@@ -71,15 +71,15 @@ def _manage(folder: str, *arguments: str) -> str:
 def populate(customers: int) -> None:
     """Agents, channels, groups and customers, numbered from 1."""
     Agent.unsafe_all.bulk_create(
-        Agent(userid=f"bench{n}", name=f"员工{n}") for n in range(1, AGENTS + 1)
+        Agent(userid=f"bench{n}", name=f"Agent {n}") for n in range(1, AGENTS + 1)
     )
     Channel.objects.bulk_create(
-        Channel(code=f"bench{n}", name=f"渠道{n}") for n in range(1, CHANNELS + 1)
+        Channel(code=f"bench{n}", name=f"Channel {n}") for n in range(1, CHANNELS + 1)
     )
     Group.unsafe_all.bulk_create(
-        Group(chat_id=f"bench{n}", name=f"群{n}", opened_at=START) for n in range(1, GROUPS + 1)
+        Group(chat_id=f"bench{n}", name=f"Group {n}", opened_at=START) for n in range(1, GROUPS + 1)
     )
-    first = Customer.unsafe_all.create(name="客户", origin="bench")
+    first = Customer.unsafe_all.create(name="Customer", origin="bench")
     columns = [field.column for field in Customer._meta.concrete_fields if not field.primary_key]
     with connection.cursor() as cursor:
         for low in range(1, customers, 100_000):
