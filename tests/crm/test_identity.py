@@ -8,6 +8,7 @@ from django.db import connection, transaction
 from django.urls import reverse
 
 from analytics.events import refresh
+from analytics.standing.proof import prove
 from crm.agents.access import Role
 from crm.agents.models import AuditEntry
 from crm.customers.actions import ensure_customers, one_writer, record_milestones
@@ -255,6 +256,19 @@ def _in_files(snapshot) -> dict[int, int]:
         rows = np.nonzero(counts)[0]
         found |= dict(zip(bucket.ids_at(rows).tolist(), counts[rows].tolist(), strict=True))
     return found
+
+
+@pytest.mark.django_db(transaction=True)
+def test_standing_figures_count_the_one_who_stays_and_nobody_twice():
+    friend = make_friend(make_agent(), customer_no=None)
+    filed = make_customer(customer_no="C9", unionid="oU1")
+    make_fact(friend, "friend_added", at(0), agent_id=friend.contacts.get().agent_id)
+    for day in (1, 2):
+        make_fact(filed, "message_received", at(day))
+    make_fact(filed, "order_paid", at(3), order_id=make_order(filed, paid_at=at(3)).pk)
+    assert prove(now=NOW).total_drift == 0
+    merge_conflict(conflict_id=conflict(friend, filed).pk, by=None, now=NOW)
+    assert prove(now=NOW).total_drift == 0
 
 
 # The pages

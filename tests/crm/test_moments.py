@@ -1,11 +1,13 @@
 """Moments from the draft to the likes, against the sandbox."""
 
 import io
+import threading
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from django.core.exceptions import ObjectDoesNotExist
+from django.db import connection
 from PIL import Image
 
 from crm import wecom
@@ -23,7 +25,7 @@ from crm.moments.models import (
 from crm.moments.reminders import remind_agents, remind_laggards
 from crm.moments.schedule import instant_of
 from crm.outbox.dispatcher import dispatch
-from crm.outbox.models import OutboxItem, TouchDecision
+from crm.outbox.models import OutboxItem, PlatformQuota, TouchDecision
 from crm.timeline.models import Fact
 from tests.factories import make_agent, make_contact, make_department, make_friend, make_user
 from tests.moment_world import MomentWorld, overseer, picture
@@ -388,6 +390,52 @@ def test_a_second_reminder_within_half_an_hour_is_refused_in_words(world):
     remind_agents(moment_id=moment.pk, by=world.author, now=world.clock())
     with pytest.raises(actions.NotAllowed, match="没有可提醒"):
         remind_agents(moment_id=moment.pk, by=world.author, now=world.clock())
+
+
+def _reminders_pile_up(world) -> int:
+    """Eight reminders of one task are due at once and four dispatchers take them."""
+    moment = world.created()
+    task = moment.tasks.order_by("pk")[0]
+    OutboxItem.unsafe_all.bulk_create(
+        OutboxItem(
+            kind="moment.remind",
+            key=f"moment.remind:{task.pk}:again{n}",
+            subject_type="moment",
+            subject_id=moment.pk,
+            payload={"task": task.pk, "userid": task.agent.userid, "text": f"第 {n} 次"},
+            due_at=world.clock(),
+        )
+        for n in range(8)
+    )
+
+    def work() -> None:
+        dispatch(clock=world.clock)
+        connection.close()
+
+    threads = [threading.Thread(target=work) for _n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return len(world.sandbox.read("messages")["messages"])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_however_many_remind_at_once_an_agent_hears_it_three_times_a_day(world):
+    assert _reminders_pile_up(world) == 3
+    waiting = OutboxItem.unsafe_all.filter(kind="moment.remind", state="waiting")
+    assert set(waiting.values_list("reason_code", flat=True)) == {"rule"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_twin_without_the_rule_every_reminder_goes_out(world):
+    PlatformQuota.objects.create(
+        code="moment.remind",
+        is_off=True,
+        limit=1,
+        valid_from=world.clock() - timedelta(days=1),
+    )
+    assert _reminders_pile_up(world) == 8
 
 
 # Unclear answers, end to end
