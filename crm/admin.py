@@ -4,6 +4,7 @@ import crm.agents.admin
 import crm.callbacks.admin
 import crm.customers.admin
 import crm.outbox.admin
+import crm.outreach.admin
 import crm.statistics.admin
 import crm.sync.admin
 import crm.timeline.admin

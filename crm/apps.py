@@ -16,9 +16,13 @@ class CrmConfig(AppConfig):
         from crm.handover import handlers as handover
         from crm.moments import handlers as moments
         from crm.outbox.rules import seed_rules
+        from crm.outreach import handlers as outreach
+        from crm.outreach.rules import seed_rules as seed_send_rules
         from crm.tagging import handlers as tagging
         from crm.timeline.actions import sync_catalogue
 
-        self.outbox_handlers = (acquisition, group_handlers, handover, moments, tagging)
+        rooms = (acquisition, group_handlers, handover, moments, outreach, tagging)
+        self.outbox_handlers = rooms
         post_migrate.connect(sync_catalogue, sender=self)
         post_migrate.connect(seed_rules, sender=self)
+        post_migrate.connect(seed_send_rules, sender=self)

@@ -15,6 +15,7 @@ import crm.imports.models
 import crm.jobs.models
 import crm.moments.models
 import crm.outbox.models
+import crm.outreach.models
 import crm.statistics.models
 import crm.sync.models
 import crm.tagging.models

@@ -34,6 +34,9 @@ class Permission(Enum):
     MOMENT_VIEW = _("查看朋友圈")
     MOMENT_SCHEDULE = _("安排朋友圈")
     MOMENT_APPROVE = _("审批朋友圈")
+    SEND_VIEW = _("查看群发")
+    SEND_PLAN = _("安排群发")
+    SEND_APPROVE = _("审批群发")
     ANALYTICS_VIEW = _("查看漏斗")
     AGENTS_VIEW = _("查看员工报表")
     AGENT_CARD = _("查看员工卡片")
@@ -69,6 +72,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
         P.HANDOVER_VIEW,
         P.HANDOVER_PLAN,
         P.CUSTOMER_REVEAL,
+        P.SEND_VIEW,
         P.MOMENT_SCHEDULE,
         P.MOMENT_APPROVE,
         P.ANALYTICS_VIEW,
@@ -83,6 +87,8 @@ ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
         P.TAG_EDIT,
         P.IDENTITY_RESOLVE,
         P.HANDOVER_VIEW,
+        P.SEND_VIEW,
+        P.SEND_PLAN,
         P.MOMENT_SCHEDULE,
         P.ANALYTICS_VIEW,
         P.AUDIENCE_SAVE,
@@ -103,6 +109,8 @@ ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
         P.HANDOVER_VIEW,
         P.HANDOVER_PLAN,
         P.CUSTOMER_REVEAL,
+        P.SEND_VIEW,
+        P.SEND_APPROVE,
         P.MOMENT_APPROVE,
         P.ANALYTICS_VIEW,
         P.AGENTS_VIEW,
@@ -129,6 +137,7 @@ class Scope(Enum):
     GROUP = "group"
     AGENT = "agent"
     MOMENT = "moment"
+    SEND = "send"
     AUDIENCE = "audience"
 
 

@@ -19,6 +19,7 @@ APART = ("crm/wecom/sandbox/", "crm/management/commands/messages.py")
 # units, names of the company.
 DATA = (
     "analytics/dashboards/benchdata.py",
+    "crm/outreach/benching.py",
     "analytics/dashboards/benching.py",
     "analytics/experiments/wording.py",  # Words in files, accepted in both languages.
     "analytics/segments/benching.py",

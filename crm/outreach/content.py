@@ -1,0 +1,116 @@
+"""What a mass send says: WeCom's limits, the hash of an approval, the digest of a record."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils.translation import gettext as _
+
+from crm.outreach.models import MassSend
+from crm.shared.errors import DomainError
+from crm.shared.text import clean_text
+from crm.wecom import NothingToSend, Refused
+from crm.wecom.attachments import Attachment, content_to_wire
+
+TITLE_CHARS = 64
+
+
+class SendRejected(DomainError):
+    """A mass send cannot stand as it was written."""
+
+    code = "send_rejected"
+
+
+@dataclass(frozen=True)
+class SendContent:
+    """Everything that a person fills in. ``send_at`` is an instant."""
+
+    title: str
+    send_at: datetime
+    target: str = MassSend.Target.CUSTOMERS
+    audience_id: int | None = None
+    group_ids: tuple[int, ...] = ()
+    text: str = ""
+    link_title: str = ""
+    link_url: str = ""
+    link_description: str = ""
+    link_picture: str = ""
+    may_choose: bool = False
+
+
+def refuse_unfit(content: SendContent) -> None:
+    """Raise SendRejected for what WeCom would not take, naming the field."""
+    if not clean_text(content.title):
+        raise SendRejected(_("请填写名称，便于在列表中辨认"), field="title")
+    if len(content.title) > TITLE_CHARS:
+        raise SendRejected(_("名称最多 %(n)s 字") % {"n": TITLE_CHARS}, field="title")
+    if content.link_url and not content.link_url.startswith(("https://", "http://")):
+        raise SendRejected(_("链接须以 https:// 或 http:// 开头"), field="link_url")
+    if content.link_url and not content.link_title:
+        raise SendRejected(_("请填写链接标题"), field="link_title")
+    if not content.link_url and (content.link_title or content.link_description):
+        raise SendRejected(_("请填写链接地址，或清空链接的标题和描述"), field="link_url")
+    _refuse(content.text, [], field="text", may_be_empty=bool(content.link_url))
+    _refuse(content.text, _attachments(content), field="link_url")
+
+
+def _refuse(
+    text: str, attachments: list[Attachment], *, field: str, may_be_empty: bool = False
+) -> None:
+    try:
+        content_to_wire(text, attachments)
+    except NothingToSend as nothing:
+        if not may_be_empty:
+            raise SendRejected(_("请填写文字，或添加链接"), field="text") from nothing
+    except Refused as refused:
+        raise SendRejected(str(refused), field=field) from refused
+
+
+def attachments_of(send: MassSend) -> list[Attachment]:
+    """The attachments of a send, as the client takes them."""
+    return _attachments(send)
+
+
+def _attachments(source: "MassSend | SendContent") -> list[Attachment]:
+    if not source.link_url:
+        return []
+    return [
+        Attachment.link(
+            source.link_title,
+            source.link_url,
+            description=source.link_description,
+            picture_url=source.link_picture,
+        )
+    ]
+
+
+def content_hash(send: MassSend) -> str:
+    """SHA-256 of what is sent and to whom, read from the rows as they are now."""
+    return _digest(
+        {
+            "target": send.target,
+            "audience": send.audience_id,
+            "groups": sorted(send.groups.values_list("chat_id", flat=True)),
+            "text": send.text,
+            "link": [send.link_title, send.link_url, send.link_description, send.link_picture],
+            "may_choose": send.may_choose,
+        }
+    )
+
+
+def digest_of(send: MassSend) -> str:
+    """The record digest of one of our sends."""
+    return record_digest(send.is_to_groups, send.text, attachments_of(send))
+
+
+def record_digest(is_to_groups: bool, text: str, attachments: Sequence[Attachment]) -> str:
+    """SHA-256 of what WeCom's list tells of a mass send: enough to know ours again."""
+    carried = [[a.kind, a.title, a.description, a.url, a.app_id, a.page] for a in attachments]
+    return _digest([is_to_groups, "\n".join(clean_text(text).splitlines()), carried])
+
+
+def _digest(parts: object) -> str:
+    text = json.dumps(parts, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

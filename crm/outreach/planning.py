@@ -1,0 +1,193 @@
+"""Who gets it from whom, and who does not and why: set-based, so that 100,000 take seconds.
+
+The sender of a customer is the active agent among their friends who talked with them last (a
+message either way, or becoming friends), as WeCom itself would choose. Everybody of the audience
+gets a row; whoever is left out carries the reason.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection
+
+from crm.outreach.caps import window_at
+from crm.outreach.models import MassSend
+from crm.shared.times import local_day
+from crm.timeline.catalogue import KINDS
+from crm.wecom.limits import limits
+
+_TALKS = tuple(kind.id for kind in KINDS if kind.code in ("message_received", "message_sent"))
+
+# {wanted}: ids of customers. Several friends: the latest talk decides, looked up for these alone.
+_CUSTOMERS = """
+with wanted as ({wanted}), friends as (
+    select c.customer_id, c.agent_id, c.added_at, a.status = 'active' as is_able,
+        count(*) filter (where a.status = 'active') over (partition by c.customer_id) as able
+    from wanted
+    join crm_contact c on c.customer_id = wanted.id and c.status = 'active'
+    join crm_agent a on a.id = c.agent_id
+), talks as (
+    select f.customer_id, f.agent_id, max(f.at) as at
+    from friends
+    join crm_fact f on f.customer_id = friends.customer_id and f.agent_id = friends.agent_id
+    where friends.is_able and friends.able > 1 and f.kind_id = any(%(talks)s) and f.at <= %(now)s
+    group by f.customer_id, f.agent_id
+), senders as (
+    select distinct on (customer_id) customer_id, agent_id
+    from friends left join talks using (customer_id, agent_id)
+    where is_able
+    order by customer_id, greatest(talks.at, added_at) desc, agent_id
+), received as (
+    select s.customer_id, count(*) as n
+    from wanted join crm_sendslot s on s.customer_id = wanted.id
+    where s.day between %(first)s and %(last)s
+    group by s.customer_id
+), judged as (
+    select wanted.id as customer_id, null::bigint as group_id, senders.agent_id,
+        case
+            when o.customer_id is not null then 'opted_out'
+            when cu.external_userid is null
+              or not exists (select from friends f where f.customer_id = wanted.id)
+                then 'not_friend'
+            when senders.agent_id is null then 'no_sender'
+            when coalesce(received.n, 0) >= %(cap)s then 'cap'
+            else ''
+        end as reason
+    from wanted
+    join crm_customer cu on cu.id = wanted.id
+    left join senders on senders.customer_id = wanted.id
+    left join received on received.customer_id = wanted.id
+    left join crm_optout o on o.customer_id = wanted.id
+)
+"""
+
+_GROUPS = """
+with wanted as ({wanted}), received as (
+    select s.group_id, count(*) as n
+    from wanted join crm_sendslot s on s.group_id = wanted.id
+    where s.day between %(first)s and %(last)s
+    group by s.group_id
+), judged as (
+    select null::bigint as customer_id, g.id as group_id, a.id as agent_id,
+        case
+            when g.dismissed_at is not null then 'dismissed'
+            when a.id is null then 'no_sender'
+            when coalesce(received.n, 0) >= %(cap)s then 'cap'
+            else ''
+        end as reason
+    from wanted
+    join crm_group g on g.id = wanted.id
+    left join crm_agent a on a.id = g.owner_id and a.status = 'active'
+    left join received on received.group_id = g.id
+)
+"""
+
+_MEMBERS = "select customer_id as id from crm_audiencemember where audience_id = %(audience)s"
+_CHOSEN = "select group_id as id from crm_masssend_groups where masssend_id = %(send)s"
+_NAMED = "select unnest(%(ids)s::bigint[]) as id"
+
+_INSERT = """
+insert into crm_massrecipient
+    (send_id, customer_id, group_id, agent_id, state, reason, rule_version)
+select %(send)s, customer_id, group_id, agent_id,
+    case reason when '' then 'waiting' else 'skipped' end, reason,
+    case reason when 'cap' then %(version)s::int end
+from judged
+order by agent_id, coalesce(customer_id, group_id)
+"""
+
+# In the order of ids, so many to a batch.
+_BATCH = """
+with placed as (
+    select id, agent_id,
+        (row_number() over (partition by agent_id order by id) - 1) / %(size)s as number
+    from crm_massrecipient where send_id = %(send)s and state = 'waiting'
+), made as (
+    insert into crm_massbatch (send_id, agent_id, number, size, state, reason, reminders,
+        follow_error)
+    select %(send)s, agent_id, number, count(*), 'planned', '', 0, ''
+    from placed group by agent_id, number order by agent_id, number
+    returning id, agent_id, number
+)
+update crm_massrecipient r set batch_id = made.id
+from placed join made using (agent_id, number)
+where r.id = placed.id
+"""
+
+_COUNT = "select reason, count(*), count(distinct agent_id) from judged group by reason"
+_BY_AGENT = """
+select a.name, count(*) from judged join crm_agent a on a.id = judged.agent_id
+where reason = '' group by a.id, a.name order by count(*) desc, a.id limit %(most)s
+"""
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What a plan would be: ``left_out`` by reason, ``senders`` the largest shares."""
+
+    reached: int
+    agents: int
+    left_out: tuple[tuple[str, int], ...]
+    senders: tuple[tuple[str, int], ...]
+
+    @property
+    def planned(self) -> int:
+        """Everybody, whatever becomes of them."""
+        return self.reached + sum(n for _reason, n in self.left_out)
+
+
+def plan(send: MassSend, *, now: datetime, batch_size: int | None = None) -> int:
+    """Write recipients and batches of a send, in the caller's transaction; returns how many.
+
+    A plan that stands is replaced.
+    """
+    send.recipients.all().delete()
+    send.batches.all().delete()
+    values = _values(send.send_at, now) | {"send": send.pk, "audience": send.audience_id}
+    most = limits().mass_groups if send.is_to_groups else limits().mass_customers
+    values["size"] = min(most, batch_size or most)
+    with connection.cursor() as cursor:
+        judged = (
+            _GROUPS.format(wanted=_CHOSEN)
+            if send.is_to_groups
+            else _CUSTOMERS.format(wanted=_MEMBERS)
+        )
+        cursor.execute(judged + _INSERT, values)
+        planned = cursor.rowcount
+        cursor.execute(_BATCH, values)
+    return planned
+
+
+def dry_run(
+    *,
+    send_at: datetime,
+    now: datetime,
+    audience_id: int | None = None,
+    group_ids: Sequence[int] = (),
+    top: int = 8,
+) -> DryRun:
+    """What planning would say now, without writing anything."""
+    values = _values(send_at, now) | {"audience": audience_id, "ids": list(group_ids), "most": top}
+    judged = _CUSTOMERS.format(wanted=_MEMBERS) if audience_id else _GROUPS.format(wanted=_NAMED)
+    with connection.cursor() as cursor:
+        cursor.execute(judged + _COUNT, values)
+        counts = {reason: (n, agents) for reason, n, agents in cursor.fetchall()}
+        cursor.execute(judged + _BY_AGENT, values)
+        senders = tuple(cursor.fetchall())
+    reached, agents = counts.pop("", (0, 0))
+    left_out = sorted(((reason, n) for reason, (n, _a) in counts.items()), key=lambda x: -x[1])
+    return DryRun(reached, agents, tuple(left_out), senders)
+
+
+def _values(send_at: datetime, now: datetime) -> dict:
+    """The window of the time of sending; without a rule nobody is over a cap."""
+    window, today = window_at(max(send_at, now)), local_day(now)
+    return {
+        "now": now,
+        "talks": list(_TALKS),
+        "first": window.first if window else today,
+        "last": window.last if window else today,
+        "cap": window.cap if window else 2**31 - 1,
+        "version": window.version if window else None,
+    }
