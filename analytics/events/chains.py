@@ -15,7 +15,7 @@ Times are microseconds. All arrays belong to one block of customers; events are 
 
 import numpy as np
 
-from analytics.events.kernel import MAX_STEPS, compiled
+from analytics.events.kernel import MAX_STEPS, OPEN, SETTLED, YOUNG, compiled
 
 ORDERED, STRICT_INCREASE, ANY_ORDER, STRICT = 0, 1, 2, 3
 # Positions in the array of settings.
@@ -391,6 +391,33 @@ def goes_on(start_time, settings, longest, latest):
 
 
 @compiled
+def can_open(event, masks, held, settings):
+    """Whether an event is of the kind that opens a chain."""
+    bits = np.int64(1)
+    if settings[ORDER] == ANY_ORDER:
+        bits = (np.int64(1) << settings[STEPS]) - 1
+    return np.int64(masks[event]) & bits != 0 and (not settings[HELD] or held[event] != 0)
+
+
+@compiled
+def may_enter(event, first_at, at, masks, held, settings):
+    """Whether an event may be an entry: of the kind, in the cohort dates and, if asked, first."""
+    if at[event] < settings[SINCE] or at[event] >= settings[UNTIL]:
+        return False
+    if settings[FIRST_ONLY] and at[event] != first_at:
+        return False
+    return can_open(event, masks, held, settings)
+
+
+@compiled
+def state_of(may_rise, last_entry_at, settings):
+    """What may still become of an attempt; see `kernel` for the three states."""
+    if may_rise:
+        return OPEN
+    return YOUNG if last_entry_at + settings[WINDOW] > settings[NOW] else SETTLED
+
+
+@compiled
 def is_better(level, entry, chain, best, best_chain, at):
     """Whether a chain beats the best so far: longer, or as long, at once, and earlier."""
     if level != best:
@@ -426,10 +453,9 @@ def fold_chains(
     """Fold the units in rows low..high; returns how many attempts were written.
 
     `at`, `masks`, `exclusions` (one bit each) and `held` belong to the events from `base` on. Each
-    attempt writes its unit's row, level, whether it may still rise, and the events of its chain.
+    attempt writes its unit's row, level, what may still become of it, and the events of its chain.
     """
     steps, order, window = settings[STEPS], settings[ORDER], settings[WINDOW]
-    entry_bits = (np.int64(1) << steps) - 1 if order == ANY_ORDER else np.int64(1)
     most = np.int64(0)
     for row in range(low, high):
         most = max(most, np.int64(offsets[row + 1]) - np.int64(offsets[row]))
@@ -472,14 +498,12 @@ def fold_chains(
         first_at, not_before = np.int64(-1), np.int64(-1)
         last = 0
         for entry in range(first, stop):
-            if not np.int64(masks[entry]) & entry_bits or (settings[HELD] and not held[entry]):
-                continue
             if settings[FIRST_ONLY]:
-                if first_at < 0:
+                if first_at < 0 and can_open(entry, masks, held, settings):
                     first_at = at[entry]
-                elif at[entry] != first_at:
+                if first_at >= 0 and at[entry] != first_at:
                     break
-            if at[entry] < settings[SINCE] or at[entry] >= settings[UNTIL]:
+            if not may_enter(entry, first_at, at, masks, held, settings):
                 continue
             if settings[TOTALS] and (taken[entry] or at[entry] < not_before):
                 continue
@@ -550,7 +574,7 @@ def fold_chains(
                 not_before = at[chain[level - 1]] if level == steps else at[entry] + window + 1
                 units[written] = row
                 levels[written] = level
-                opens[written] = can_rise and level < steps
+                opens[written] = state_of(level < steps and can_rise, at[entry], settings)
                 for step in range(level):
                     chains[step, written] = chain[step] + base
                     taken[chain[step]] = 1
@@ -562,7 +586,10 @@ def fold_chains(
         if best:
             units[written] = row
             levels[written] = best
-            opens[written] = is_open and best < steps
+            entry = stop - 1
+            while entry > first and not may_enter(entry, first_at, at, masks, held, settings):
+                entry -= 1
+            opens[written] = state_of(best < steps and is_open, at[entry], settings)
             for step in range(best):
                 chains[step, written] = best_chain[step] + base
             written += 1

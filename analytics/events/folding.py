@@ -68,7 +68,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Folded:
-    """Customers low..high of one part: their level, openness, entry event and cell.
+    """Customers low..high of one part: level, what may become of it, entry event and cell.
 
     The seconds from the entry to step k (`seconds[k - 2]`) stand in row order, for the rows whose
     level is at least k. A cell of -1 means that a filter left the customer out. A fold of attempts

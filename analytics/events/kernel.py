@@ -39,6 +39,9 @@ ORDERED, STRICT_INCREASE, ANY_ORDER = 0, 1, 2
 STEPS, WINDOW, SINCE, UNTIL, CUT, CUT_MICRO, ORDER, FIRST_ONLY, OVERLAP, NOW, NOW_MICRO = range(11)
 SETTINGS = 11
 NO_CUT = 1 << 40
+# What may become of a unit: nothing more, a higher level, or nothing more though one of its windows
+# is not over. Shares among the settled do not depend on when they are read.
+SETTLED, OPEN, YOUNG = 0, 1, 2
 
 compiled = njit(nogil=True, cache=True)
 
@@ -368,6 +371,23 @@ def still_open(entry, settings, seconds, micro_rows, micros):
 
 
 @compiled
+def is_young(first, stop, entry_bits, settings, codes, seconds, micro_rows, micros, masks):
+    """Whether the window of any entry at or after `first` has not yet run out."""
+    if settings[FIRST_ONLY]:
+        return still_open(first, settings, seconds, micro_rows, micros)
+    event = stop - 1
+    while event >= first and np.int64(seconds[event]) + settings[WINDOW] >= settings[NOW]:
+        if (
+            np.int64(masks[codes[event]]) & entry_bits
+            and settings[SINCE] <= seconds[event] < settings[UNTIL]
+            and still_open(event, settings, seconds, micro_rows, micros)
+        ):
+            return True
+        event -= 1
+    return False
+
+
+@compiled
 def elapsed(start, end, seconds, micro_rows, micros):
     """Whole seconds between two events."""
     distance = np.int64(seconds[end]) - np.int64(seconds[start])
@@ -396,9 +416,9 @@ def fold(
 ):
     """Fold the customers in rows low..high.
 
-    Writes, at index row - low: the level (0 = not in the cohort), whether the level may still
-    rise, and the entry event. For each step k >= 2 appends the seconds since the entry to
-    `durations[k - 2]` and counts them in `reached`.
+    Writes, at index row - low: the level (0 = not in the cohort), what may still become of it
+    (SETTLED, OPEN or YOUNG), and the entry event. For each step k >= 2 appends the seconds since
+    the entry to `durations[k - 2]` and counts them in `reached`.
     """  # fmt: skip
     steps, since, until = settings[STEPS], settings[SINCE], settings[UNTIL]
     order, first_only = settings[ORDER], settings[FIRST_ONLY] != 0
@@ -514,8 +534,10 @@ def fold(
             )
         levels[at] = level
         entries[at] = entry
-        if level < steps and still_open(last, settings, seconds, micro_rows, micros):
-            opens[at] = 1
+        if level < steps:
+            opens[at] = OPEN if still_open(last, settings, seconds, micro_rows, micros) else SETTLED
+        elif is_young(first, stop, entry_bits, settings, codes, seconds, micro_rows, micros, masks):
+            opens[at] = YOUNG
 
 
 @compiled
@@ -585,7 +607,7 @@ def combine(cells, values, places, width):
 
 @compiled
 def tally(levels, opens, cells, counts):
-    """Count customers by cell, level and whether they may still rise."""
+    """Count customers by cell, level and what may still become of them."""
     for at in range(cells.size):
         if levels[at] and cells[at] >= 0:
             counts[cells[at], levels[at] - 1, opens[at]] += 1

@@ -51,5 +51,5 @@ def _sealed_masks() -> np.ndarray:
 
 
 def _tally(block: Folded) -> None:
-    counts = np.zeros((1, 2, 2), np.int64)
+    counts = np.zeros((1, 2, 3), np.int64)
     kernel.tally(block.levels, block.opens, block.cells, counts)

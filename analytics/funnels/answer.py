@@ -31,11 +31,27 @@ class StepFigures:
     median_seconds: float | None = None
     p90_seconds: float | None = None
     value_cents: int | None = None
+    settled: int | None = None
+    settled_first: int | None = None
+    settled_previous: int | None = None
 
     @property
     def of_first(self) -> Rate:
         """Share of those who entered; its interval is the overall rate's."""
         return Rate(self.reached, self.reached_first)
+
+    @property
+    def settled_of_first(self) -> Rate:
+        """Share of those who entered, among people whose windows are all over.
+
+        Read early it estimates what all will come to; the interval says how well.
+        """
+        return Rate(self.settled or 0, self.settled_first or 0)
+
+    @property
+    def settled_of_previous(self) -> Rate:
+        """Share of those who reached the step before, among people whose windows are all over."""
+        return Rate(self.settled or 0, self.settled_previous or 0)
 
     @property
     def of_previous(self) -> Rate:
@@ -53,6 +69,9 @@ class StepFigures:
             "open": self.open,
             "rate_of_first": self.of_first.as_json(),
             "rate_of_previous": self.of_previous.as_json(),
+            "settled": self.settled,
+            "settled_rate_of_first": self.settled_of_first.as_json(),
+            "settled_rate_of_previous": self.settled_of_previous.as_json(),
             "median_seconds": self.median_seconds,
             "p90_seconds": self.p90_seconds,
             "value_cents": self.value_cents,
@@ -103,9 +122,12 @@ def step_figures(
     quantiles: list[tuple[float | None, float | None]] | None = None,
     cents: list[int] | None = None,
 ) -> tuple[StepFigures, ...]:
-    """Figures from counts[level - 1, is open]; `names` are (step, label)."""
-    at_level = counts.sum(axis=1)
-    reached = at_level[::-1].cumsum()[::-1].tolist()
+    """Figures from counts[level - 1, state]; `names` are (step, label).
+
+    States are settled, open and, from an engine that tells them apart, young; see `kernel`.
+    """
+    reached = _at_least(counts.sum(axis=1))
+    settled = _at_least(counts[:, 0]) if counts.shape[1] > 2 else None
     states = counts.tolist()
     figures = []
     for k, (step, label) in enumerate(names):
@@ -118,16 +140,24 @@ def step_figures(
                 label=label,
                 reached=reached[k],
                 converted=reached[k] if last else reached[k + 1],
-                dropped=0 if last else states[k][0],
+                dropped=0 if last else sum(states[k]) - states[k][1],
                 open=0 if last else states[k][1],
                 reached_first=reached[0],
                 reached_previous=reached[k - 1] if k else reached[0],
                 median_seconds=median,
                 p90_seconds=p90,
                 value_cents=cents[k] if cents else None,
+                settled=settled[k] if settled else None,
+                settled_first=settled[0] if settled else None,
+                settled_previous=settled[max(k - 1, 0)] if settled else None,
             )
         )
     return tuple(figures)
+
+
+def _at_least(at_level: np.ndarray) -> list[int]:
+    """How many stand at each level or above."""
+    return at_level[::-1].cumsum()[::-1].tolist()
 
 
 def median_and_p90(values: np.ndarray) -> tuple[float | None, float | None]:

@@ -73,6 +73,10 @@ def _step(name: str) -> serializers.Serializer:
             "open": serializers.IntegerField(),
             "rate_of_first": _RATE(),
             "rate_of_previous": _RATE(),
+            "settled": serializers.IntegerField(allow_null=True),
+            "settled_rate_of_first": _RATE(),
+            "settled_rate_of_previous": _RATE(),
+            "value_cents": serializers.IntegerField(allow_null=True),
             "median_seconds": serializers.FloatField(allow_null=True),
             "p90_seconds": serializers.FloatField(allow_null=True),
         },
@@ -97,6 +101,7 @@ _ANSWER = inline_serializer(
         "data_time": serializers.DateTimeField(),
         "as_of": serializers.DateTimeField(),
         "question": serializers.DictField(),
+        "previous": serializers.DictField(allow_null=True),
         "levels": serializers.DictField(child=serializers.IntegerField(), required=False),
     },
 )

@@ -20,7 +20,7 @@ def answer(question: Question, source: Source, labels: dict[str, str] | None = N
     prepared = prepare(question, source)
     parts, steps = prepared.source.parts, len(question.steps)
     cells = prepared.cells
-    totals = np.zeros((len(cells), steps, 2), np.int64)
+    totals = np.zeros((len(cells), steps, 3), np.int64)
     amounts = Amounts.of(prepared) if question.value else None
     lock = Lock()
 
@@ -165,4 +165,4 @@ def _in_state(block: Folded, step: int, state: str, steps: int) -> np.ndarray:
         return block.levels > step
     if step == steps:
         return np.zeros(len(block.levels), bool)
-    return (block.levels == step) & (block.opens == (state == "open"))
+    return (block.levels == step) & ((block.opens == kernel.OPEN) == (state == "open"))

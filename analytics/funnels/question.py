@@ -37,6 +37,9 @@ session; events that do not say it are left out.
 s-th event of the chain. **Value** is the sum of a number, the amount in cents where nothing else is
 named, over the chain's events at that step.
 
+**Settled** are people whose windows are all over, whatever they did. A share among them does not
+depend on when it is read, so read early it estimates the final one, and its interval says how well.
+
 **As of**: events after this moment are left out. Without one, nothing is left out, and windows are
 measured against the data time: the moment at which the newest fact was recorded.
 """

@@ -20,13 +20,17 @@ class Happening:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the definition says of one attempt; `times` and `numbers` are of the chosen chain."""
+    """What the definition says of one attempt; `times` and `numbers` are of the chosen chain.
+
+    It is open while it may still rise, and young while the window of any of its entries runs.
+    """
 
     level: int
     is_open: bool = False
     entry: int | None = None
     times: tuple[int, ...] = ()
     numbers: tuple[int, ...] = field(default=(), compare=False)
+    is_young: bool = False
 
 
 NOBODY = Verdict(0)
@@ -70,7 +74,8 @@ def judge(log, steps, **options):
             best = (key, chain)
     chain = best[1]
     is_open = len(chain) < len(steps) and any(may_go_on(event, events, rules) for event in entries)
-    return verdict(chain, is_open)
+    is_young = any(event.at + rules.window > rules.now for event in entries)
+    return verdict(chain, is_open, is_young)
 
 
 def attempts(log, steps, **options):
@@ -91,12 +96,13 @@ def attempts(log, steps, **options):
         used |= {link.number for link in chain}
         done = len(chain) == len(steps)
         not_before = chain[-1].at if done else chain[0].at + rules.window + 1
-        found.append(verdict(chain, not done and may_go_on(waiting[0], events, rules, free)))
+        is_open = not done and may_go_on(waiting[0], events, rules, free)
+        found.append(verdict(chain, is_open, chain[0].at + rules.window > rules.now))
 
 
-def verdict(chain, is_open):
+def verdict(chain, is_open, is_young):
     times, numbers = tuple(e.at for e in chain), tuple(e.number for e in chain)
-    return Verdict(len(chain), is_open, numbers[0], times, numbers)
+    return Verdict(len(chain), is_open, numbers[0], times, numbers, is_young)
 
 
 def told(log, rules):

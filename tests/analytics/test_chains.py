@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.events import chains
+from analytics.events import chains, kernel
 from analytics.events.attempts import ChainPlan, fold_attempts
 from analytics.events.columns import from_arrays
 from analytics.events.folding import Part, fold_parts
@@ -21,7 +21,7 @@ def fold_logs(
     logs, steps, *, window, order="ordered", entry="any", since=None, until=None, as_of=None,
     now=0, longest=None, shortest=None, exclude=(), hold=False, totals=False,
 ):  # fmt: skip
-    """Attempts of the kernel on logs of (at, letter, held value): per log (level, open, events)."""
+    """Attempts on logs of (at, letter, held value): per log (level, open, young, events)."""
     rows = [(unit, *event) for unit, log in enumerate(logs) for event in log]
     # Every event's letter and value live in one kind, so that columns carry both.
     kinds = [LETTERS.index(row[2]) * 3 + HELD.index(row[3]) for row in rows]
@@ -57,13 +57,14 @@ def fold_logs(
             level, unit = int(block.levels[i]), int(columns.ids[row])
             places = block.chain[:level, i] - int(columns.offsets[row])
             numbers = tuple(order_in_log[unit][place] for place in places)
-            found[unit].append((level, bool(block.opens[i]), numbers))
+            state = int(block.opens[i])
+            found[unit].append((level, state == kernel.OPEN, state != 0, numbers))
     return found
 
 
 def expected(log, steps, totals=False, **options):
     verdicts = attempts(log, steps, **options) if totals else [judge(log, steps, **options)]
-    return [(v.level, v.is_open, v.numbers) for v in verdicts if v.level]
+    return [(v.level, v.is_open, v.is_young, v.numbers) for v in verdicts if v.level]
 
 
 @pytest.mark.parametrize(
@@ -89,12 +90,12 @@ def expected(log, steps, totals=False, **options):
 def test_examples_worked_out_by_hand(log, options, levels):
     log = [(at, letter, "") for at, letter in log]
     found = fold_logs([log], ["A", "B", "C"], window=10, **options)
-    assert [level for level, _open, _events in found[0]] == levels
+    assert [level for level, _open, _young, _events in found[0]] == levels
 
 
 def test_a_chain_holds_one_value_on_all_its_events():
     log = [(0, "A", "x"), (1, "A", "y"), (2, "B", "y"), (3, "B", ""), (4, "C", "x")]
-    [[(level, _open, events)]] = fold_logs([log], ["A", "B", "C"], window=10, hold=True)
+    [[(level, _open, _young, events)]] = fold_logs([log], ["A", "B", "C"], window=10, hold=True)
     assert (level, events) == (2, (1, 2))
 
 

@@ -1,5 +1,7 @@
 """The compiled fold says, to the person, what the definition says."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -50,8 +52,9 @@ def fold_logs(
             number = order_in_log[customer][entry_row - int(columns.offsets[row])]
             start = logs[customer][number][0]
             later = tuple(int(next(seconds[step])) for step in range(level - 1))
+            state = int(block.opens[row - block.low])
             verdicts[customer] = Verdict(
-                level, bool(block.opens[row - block.low]), number, (start, *later)
+                level, state == kernel.OPEN, number, (start, *later), is_young=state != 0
             )
     return verdicts
 
@@ -78,7 +81,7 @@ def expected(log, steps, **options):
         return verdict
     start, *later = verdict.times
     seconds = tuple((at - start) // SECOND for at in later)
-    return Verdict(verdict.level, verdict.is_open, verdict.entry, (start, *seconds))
+    return replace(verdict, times=(start, *seconds))
 
 
 def level(log, steps, window, **options):
@@ -124,7 +127,10 @@ def test_microseconds_decide_at_the_edge_of_the_window_and_inside_a_second():
 def test_the_earliest_entry_with_the_best_level_is_chosen():
     log = [(0, "A"), (5, "A"), (6, "B"), (14, "C"), (20, "A"), (21, "B"), (22, "C")]
     [verdict] = fold_logs(
-        [[(at * SECOND, letter) for at, letter in log]], ["A", "B", "C"], window=10 * SECOND
+        [[(at * SECOND, letter) for at, letter in log]],
+        ["A", "B", "C"],
+        window=10 * SECOND,
+        now=60 * SECOND,
     )
     assert verdict == Verdict(3, False, 1, (5 * SECOND, 1, 9))
 
