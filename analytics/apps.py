@@ -17,6 +17,7 @@ class AnalyticsConfig(AppConfig):
         from analytics.pool import figures as pool
         from analytics.retention import figures as retention
         from analytics.segments import figures as segments
+        from analytics.standing import figures as standing
         from analytics.standing.actions import seed_rule
         from analytics.transitions import figures as transitions
 
@@ -26,6 +27,7 @@ class AnalyticsConfig(AppConfig):
             pool,
             retention,
             segments,
+            standing,
             transitions,
         )
         load_on_first_request()

@@ -69,6 +69,7 @@ SECTIONS = (
     Section(
         _("分析"),
         (
+            Place("analytics:standing:journey", _("标准旅程"), "map", P.ANALYTICS_VIEW, "e"),
             Place("analytics:funnels:funnel", _("漏斗"), "funnel", P.ANALYTICS_VIEW, "f"),
             Place(
                 "analytics:retention:retention",

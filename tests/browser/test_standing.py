@@ -1,4 +1,4 @@
-"""The pool balance as people use it: bars, days, panel, languages, themes, phone width."""
+"""Standing pages as people use them: bars, rows, panel, languages, themes, phone width."""
 
 import pytest
 from playwright.sync_api import expect
@@ -22,7 +22,7 @@ def _pool(transactional_db):
 @pytest.mark.parametrize(
     ("size", "theme", "language"), [("wide", "dark", "en"), ("phone", "light", "zh-hans")]
 )
-def test_the_page_is_readable_and_a_day_opens_its_people(page_for, size, theme, language):
+def test_the_balance_is_readable_and_a_day_opens_its_people(page_for, size, theme, language):
     page = page_for(Role.OPERATOR, size=size, theme=theme, language=language)
     page.goto("/reports/pool/?pool=friends&from=2026-11-01&to=2026-11-12")
     expect(page.locator("#pool-chart[data-drawn]")).to_be_visible()
@@ -30,6 +30,22 @@ def test_the_page_is_readable_and_a_day_opens_its_people(page_for, size, theme, 
     assert_fits(page)
     shot(page, f"pool-{size}-{theme}-{language}", full=True)
     number = page.locator("a.figure[href*='what=first']").first
+    number.click()
+    people = page.locator("#panel-body [data-person]")
+    expect(people).to_have_count(int(number.inner_text()))
+
+
+@pytest.mark.parametrize(
+    ("size", "theme", "language"), [("wide", "light", "en"), ("phone", "dark", "zh-hans")]
+)
+def test_the_journey_is_readable_and_a_step_opens_its_people(page_for, size, theme, language):
+    page = page_for(Role.OPERATOR, size=size, theme=theme, language=language)
+    page.goto("/reports/journey/?by=week&from=2026-11-01&to=2026-11-12")
+    expect(page.locator("#journey-chart[data-drawn]")).to_be_visible()
+    assert_accessible(page)
+    assert_fits(page)
+    shot(page, f"journey-{size}-{theme}-{language}", full=True)
+    number = page.locator("a.figure[href*='key=']").first
     number.click()
     people = page.locator("#panel-body [data-person]")
     expect(people).to_have_count(int(number.inner_text()))
