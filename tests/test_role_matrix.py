@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from PIL import Image
 
+from analytics.segments.models import Segment
 from config.policies import PolicyRow, policy_table
 from crm.acquisition.models import Welcome
 from crm.agents.access import Role
@@ -52,7 +53,11 @@ SEES_OTHERS = {
     "import_id": set(),
     "batch_id": {Role.OPERATOR},
     "reading_id": set(),
+    # A segment is a question and holds nobody: whoever may save audiences reads all of them.
+    "segment_id": {Role.LEAD, Role.MANAGER, Role.OPERATOR},
 }
+# Pages that change what others may only read.
+CHANGES = {f"analytics:segments:{verb}": {Role.OPERATOR} for verb in ("edit", "archive")}
 
 
 @dataclass(frozen=True)
@@ -146,7 +151,7 @@ def _item(moment: Moment, author: User) -> OutboxItem:
 
 def _owned(users: dict[str, User], stranger: User) -> dict[str, dict[str, object]]:
     """What belongs to a login; each role has its own, and one is foreign."""
-    kinds = ("audience_id", "job_id", "import_id", "batch_id", "reading_id")
+    kinds = ("audience_id", "job_id", "import_id", "batch_id", "reading_id", "segment_id")
     made: dict[str, dict[str, object]] = {kind: {} for kind in kinds}
     today = timezone.now().date()
     for owner_name, owner in [*users.items(), ("foreign", stranger)]:
@@ -160,6 +165,8 @@ def _owned(users: dict[str, User], stranger: User) -> dict[str, dict[str, object
         reading = ArchiveReading.unsafe_all.create(
             reader=owner, reason="投诉", first=today, last=today, began_at=timezone.now()
         )
+        segment = Segment.unsafe_all.create(name=owner_name, rule={"all": []}, owner=owner)
+        made["segment_id"][owner_name] = segment.pk
         made["reading_id"][owner_name] = reading.pk
         made["audience_id"][owner_name] = audience.pk
         made["job_id"][owner_name] = job.pk
@@ -188,7 +195,7 @@ def expected(row: PolicyRow, role: str, near: str) -> str:
     """``sees``, ``missing`` (404, also for foreign objects) or ``forbidden`` (403)."""
     if role not in row.policy.roles:
         return "forbidden"
-    others = SEES_OTHERS.get(_argument(row))
+    others = CHANGES.get(row.name, SEES_OTHERS.get(_argument(row)))
     if others is None:
         return "sees" if near in SEES[role] else "missing"
     return "sees" if near == role or role in others else "missing"
