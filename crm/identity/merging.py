@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, UniqueConstraint
 from django.utils.translation import gettext as _
 
@@ -109,9 +110,19 @@ def _move_rows(kept: Customer, gone: Customer) -> None:
             if model._meta.model_name in SUPERSEDED:
                 clash.delete()
             elif clash.exists():
-                what = model._meta.verbose_name
-                raise MergeRefused(_("不能合并：两边都有“%(what)s”，且不能并存") % {"what": what})
-        rows.update(**{name: kept})
+                raise _both_have(model)
+        try:
+            with transaction.atomic():
+                rows.update(**{name: kept})
+        except (
+            IntegrityError
+        ) as clash:  # A constraint with a condition: both are in the same thing.
+            raise _both_have(model) from clash
+
+
+def _both_have(model) -> MergeRefused:
+    what = model._meta.verbose_name
+    return MergeRefused(_("不能合并：两边都有“%(what)s”，且不能并存") % {"what": what})
 
 
 def _unique_with(model, name: str) -> list[list[str]]:

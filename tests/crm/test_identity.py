@@ -14,6 +14,7 @@ from crm.agents.models import AuditEntry
 from crm.customers.actions import ensure_customers, one_writer, record_milestones
 from crm.customers.models import Customer, IdentityConflict
 from crm.groups.models import Membership
+from crm.handover.models import Handover, Transfer
 from crm.identity.actions import (
     NotOpen,
     keep_apart,
@@ -159,6 +160,20 @@ def test_a_refused_merge_leaves_everything_as_it_was(pair, operator):
         merge_conflict(conflict_id=row.pk, by=operator, now=NOW)
     assert Fact.unsafe_all.get(kind__code="message_received").customer == filed
     assert AuditEntry.objects.filter(action="identity.merge").count() == 0
+
+
+def test_two_open_transfers_cannot_become_one(pair, operator):
+    """A constraint with a condition speaks only when the rows are written."""
+    friend, filed = pair
+    giver = friend.contacts.get().agent
+    handover = Handover.unsafe_all.create(giver=giver)
+    for customer in pair:
+        Transfer.unsafe_all.create(
+            handover=handover, customer=customer, giver=giver, taker=make_agent()
+        )
+    with pytest.raises(MergeRefused, match="客户移交"):
+        merge_conflict(conflict_id=conflict(friend, filed).pk, by=operator, now=NOW)
+    assert Customer.unsafe_all.count() == 2
 
 
 def test_who_was_judged_to_be_two_is_not_asked_again(pair, operator):
