@@ -128,3 +128,17 @@ def test_who_left_customers_behind_is_named_first(client, lead, giver):
     page = client.get(reverse("crm:handover:list"))
     assert [(agent.pk, agent.n) for agent in page.context["leavers"]] == [(giver.pk, 5)]
     assert "1 位离职员工的客户还没有人接替" in page.content.decode()
+
+
+def test_a_parked_call_leads_to_its_handover(client, lead, giver, takers):
+    client.post(reverse(PLAN), asked(giver, takers[:1], expected="5"))
+    item = OutboxItem.unsafe_all.get()
+    OutboxItem.unsafe_all.update(state="parked", evidence={"listed": 0, "wanted": 5})
+    client.force_login(make_user(Role.OPERATOR))
+    page = client.get(reverse("crm:outbox:detail", args=[item.pk])).content.decode()
+    assert reverse("crm:handover:detail", args=[item.subject_id]) in page
+    abandoned = client.post(reverse("crm:outbox:abandon", args=[item.pk]), {"reason": "没有发生"})
+    assert abandoned.status_code == 302
+    assert set(Transfer.unsafe_all.values_list("state", "reason_code")) == {
+        (State.FAILED, "abandoned")
+    }
