@@ -45,3 +45,13 @@ class Rate:
 
     def as_json(self) -> dict[str, int | float | None]:
         return {"x": self.x, "n": self.n, "rate": self.value, "low": self.low, "high": self.high}
+
+
+def difference_of(one: Rate, two: Rate) -> tuple[float, float, float] | None:
+    """One rate minus another, with Newcombe's 95 % interval; None where either has no data."""
+    if not one.n or not two.n:
+        return None
+    difference = one.value - two.value
+    below = sqrt((one.value - one.low) ** 2 + (two.high - two.value) ** 2)
+    above = sqrt((one.high - one.value) ** 2 + (two.value - two.low) ** 2)
+    return difference, difference - below, difference + above

@@ -11,10 +11,12 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from analytics.funnels.parsing import question_from, split_steps
 from analytics.funnels.queries import Figure, default_values
-from analytics.funnels.question import DIMENSIONS, MAX_STEPS, STATES, Question, QuestionRefused
+from analytics.funnels.question import MAX_STEPS, STATES, Question, QuestionRefused
 
 # What belongs to a figure or a place in a list, not to the question.
-FIGURE_FIELDS = ("step", "state", "after", "before", "panel", "csrfmiddlewaretoken", "name")
+FIGURE_FIELDS = (
+    "step", "state", "after", "before", "panel", "csrfmiddlewaretoken", "name", "format"
+)  # fmt: skip
 CELL_PREFIX = "cell_"
 BREAKDOWNS = (
     ("", gettext_lazy("不细分")),
@@ -41,6 +43,7 @@ class FunnelForm(forms.Form):
 
     window = forms.CharField(
         label=gettext_lazy("转化窗口"),
+        required=False,
         max_length=16,
         help_text=gettext_lazy("从入口算起，含端点：30d、12h、90m、10s"),
         widget=forms.TextInput(attrs={"list": "funnel-windows", "autocomplete": "off"}),
@@ -51,6 +54,7 @@ class FunnelForm(forms.Form):
             ("ordered", gettext_lazy("依次")),
             ("strict_increase", gettext_lazy("依次且时间递增")),
             ("any", gettext_lazy("任意次序")),
+            ("strict", gettext_lazy("依次且中间没有别的事件")),
         ],
     )
     entry = forms.ChoiceField(
@@ -68,6 +72,15 @@ class FunnelForm(forms.Form):
             use_required_attribute=False,
         )
         self.events = events
+        for name, (label, hint) in _MORE.items():
+            self.fields[name] = forms.CharField(
+                label=label,
+                required=False,
+                max_length=200,
+                widget=forms.TextInput(attrs={"placeholder": hint, "autocomplete": "off"}),
+            )
+        for name, (label, choices) in _CHOSEN.items():
+            self.fields[name] = forms.ChoiceField(label=label, choices=choices, required=False)
         self.fields["from"] = _day(gettext_lazy("入口从"))
         self.fields["to"] = _day(gettext_lazy("入口到"))
         self.fields["as_of"] = forms.CharField(
@@ -76,9 +89,9 @@ class FunnelForm(forms.Form):
             max_length=40,
             widget=forms.TextInput(attrs={"placeholder": "2026-11-01"}),
         )
-        if "," in str(self._values.get("breakdown") or ""):
-            pair = str(self._values["breakdown"])
-            self.fields["breakdown"].choices = [*BREAKDOWNS, (pair, _pair_label(pair))]
+        asked = str(self._values.get("breakdown") or "")
+        if asked not in dict(BREAKDOWNS):
+            self.fields["breakdown"].choices = [*BREAKDOWNS, (asked, breakdown_label(asked))]
 
     def question(self) -> Question | None:
         """The question, or None with the errors on the form."""
@@ -111,6 +124,16 @@ class FunnelForm(forms.Form):
         """Declared events as code and name."""
         return list(self.events.items())
 
+    @property
+    def has_more(self) -> bool:
+        """Whether any of the rarer options is in use or wrong: then they stand open."""
+        names = [*_MORE, *_CHOSEN]
+        return any(self._values.get(name) or self.errors.get(name) for name in names)
+
+    def more_fields(self) -> list[forms.BoundField]:
+        """The rarer options."""
+        return [self[name] for name in (*_MORE, *_CHOSEN)]
+
     def query(self) -> QueryDict:
         """The question as a query string, defaults written out: a link keeps its meaning."""
         query = QueryDict(mutable=True)
@@ -126,13 +149,38 @@ class FunnelForm(forms.Form):
             return None
         values: dict[str, Any] = {name: self._params.get(name, "").strip() for name in _SINGLE}
         values["steps"] = _steps(self._params)
-        values["window"] = values["window"] or "30d"
+        if by := values.pop("by_property"):
+            parts = (values["breakdown"], by if ":" in by else f"property:{by}")
+            values["breakdown"] = ",".join(filter(None, parts))
+        values["window"] = values["window"] or ("" if values["step_window"] else "30d")
         values["order"] = values["order"] or "ordered"
         values["entry"] = values["entry"] or "any"
         return values
 
 
-_SINGLE = ("window", "order", "entry", "from", "to", "as_of", "breakdown")
+# Rarer options in words, with an example.
+_MORE = {
+    "exclude": (gettext_lazy("其间不能有"), "complained, order_refunded@2-3"),
+    "step_window": (gettext_lazy("步骤之间最长"), "2d / 1d,12h"),
+    "min_gap": (gettext_lazy("步骤之间最短"), "1h / 1h,0s"),
+    "hold": (gettext_lazy("各步相同的属性"), "city"),
+    "by_property": (gettext_lazy("按属性细分"), "platform / platform@last"),
+    "value": (gettext_lazy("合计"), "amount"),
+    "unit": (gettext_lazy("统计单位"), "customer / property:session_id"),
+}
+_CHOSEN = {
+    "count": (
+        gettext_lazy("计数"),
+        [("", gettext_lazy("每人一次")), ("totals", gettext_lazy("每一次尝试"))],
+    ),
+    "compare": (
+        gettext_lazy("比较"),
+        [("", gettext_lazy("不比较")), ("previous", gettext_lazy("上一期"))],
+    ),
+}
+_SINGLE = (
+    "window", "order", "entry", "from", "to", "as_of", "breakdown", *_MORE, *_CHOSEN,
+)  # fmt: skip
 
 
 def figure_from(params: QueryDict) -> Figure:
@@ -172,7 +220,12 @@ def _day(label: Any) -> forms.DateField:
     )
 
 
-def _pair_label(pair: str) -> str:
+def breakdown_label(asked: str) -> str:
+    """A breakdown in words; what is no attribute of ours stands as it was typed."""
     names = dict(BREAKDOWNS)
-    parts = [name for name in pair.split(",") if name in DIMENSIONS]
-    return " × ".join(str(names[name]) for name in parts) or pair[:40]
+    parts = []
+    for part in filter(None, asked.split(",")):
+        attribute, at, place = part.partition("@")
+        name = names.get(attribute, attribute.removeprefix("property:"))
+        parts.append(f"{name}{at}{place}")
+    return " × ".join(parts)[:80]

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from django.utils.translation import gettext as _
 
-from analytics.charts.rates import Rate
+from analytics.charts.rates import Rate, difference_of
 from analytics.figures.numbers import Number
 from analytics.funnels.answer import Answer, CellFigures, StepFigures
 from analytics.funnels.forms import CELL_PREFIX
@@ -26,9 +26,24 @@ class StepRow:
     open: Number
     of_first: Rate
     of_previous: Rate
+    settled: Rate | None
+    value_cents: int | None
     median_seconds: float | None
     p90_seconds: float | None
     is_last: bool
+
+
+@dataclass(frozen=True)
+class ComparedRow:
+    """One step beside the same step of the previous period, both read at the same age."""
+
+    number: int
+    label: str
+    reached: int
+    reached_before: int
+    now: Rate
+    before: Rate
+    difference: tuple[float, float, float] | None
 
 
 @dataclass(frozen=True)
@@ -61,6 +76,8 @@ def step_rows(answer: Answer, people: str) -> list[StepRow]:
             label=step.label,
             of_first=step.of_first,
             of_previous=step.of_previous,
+            settled=None if step.settled is None else step.settled_of_previous,
+            value_cents=step.value_cents,
             median_seconds=step.median_seconds,
             p90_seconds=step.p90_seconds,
             is_last=step.number == last,
@@ -70,6 +87,24 @@ def step_rows(answer: Answer, people: str) -> list[StepRow]:
             },
         )
         for step in answer.steps
+    ]
+
+
+def comparison_rows(answer: Answer) -> list[ComparedRow]:
+    """This period and the one before, step by step; empty where none was asked."""
+    if answer.previous is None:
+        return []
+    return [
+        ComparedRow(
+            number=step.number,
+            label=step.label,
+            reached=step.reached,
+            reached_before=before.reached,
+            now=step.of_previous,
+            before=before.of_previous,
+            difference=difference_of(step.of_previous, before.of_previous),
+        )
+        for step, before in zip(answer.steps, answer.previous.steps, strict=True)
     ]
 
 
@@ -136,6 +171,11 @@ def file_header() -> list[str]:
         _("占上一步"),
         _("占上一步下限"),
         _("占上一步上限"),
+        _("已定局"),
+        _("已定局占上一步"),
+        _("已定局占上一步下限"),
+        _("已定局占上一步上限"),
+        _("合计（分）"),
         _("中位用时（秒）"),
         _("90% 用时（秒）"),
         _("数据时间"),
@@ -152,7 +192,7 @@ def file_rows(answer: Answer) -> Iterator[list[Any]]:
 
 
 def _file_row(label: str, step: StepFigures, answer: Answer) -> list[Any]:
-    first, previous = step.of_first, step.of_previous
+    first, previous, settled = step.of_first, step.of_previous, step.settled_of_previous
     return [
         label,
         step.number,
@@ -160,6 +200,9 @@ def _file_row(label: str, step: StepFigures, answer: Answer) -> list[Any]:
         *(getattr(step, state) for state in FILE_STATES),
         *(_rounded(n) for n in (first.value, first.low, first.high)),
         *(_rounded(n) for n in (previous.value, previous.low, previous.high)),
+        step.settled,
+        *(_rounded(n) for n in (settled.value, settled.low, settled.high)),
+        step.value_cents,
         step.median_seconds,
         step.p90_seconds,
         answer.data_time,

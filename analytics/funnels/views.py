@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from analytics.funnels import charts, tables
 from analytics.funnels.actions import save_as_audience
 from analytics.funnels.answer import Answer
-from analytics.funnels.forms import CELL_PREFIX, FunnelForm, figure_from
+from analytics.funnels.forms import CELL_PREFIX, FunnelForm, breakdown_label, figure_from
 from analytics.funnels.queries import ask, event_labels, people_behind, people_page
 from analytics.funnels.question import QuestionRefused
 from crm.agents.access import Permission, Scope, requires
@@ -24,7 +24,7 @@ from crm.customers.models import Customer
 from crm.shared.errors import DomainError
 from crm.shared.formatting import digits
 from crm.shared.http import go, is_htmx
-from crm.shared.sheets import csv_response
+from crm.shared.sheets import csv_response, sheet_response
 from crm.shared.times import corp_zone, local_day
 
 CELLS_SHOWN = 100
@@ -55,8 +55,9 @@ def export_funnel(request: HttpRequest) -> HttpResponseBase:
         return _refused(request, form)
     now = timezone.now()
     audit(request.user, "funnel.export", now=now, question=answer.question.as_json())
-    name = f"funnel-{local_day(now)}.csv"
-    return csv_response(name, tables.file_header(), tables.file_rows(answer))
+    name = f"funnel-{local_day(now)}"
+    kind = request.GET.get("format", "")
+    return sheet_response(name, tables.file_header(), tables.file_rows(answer), kind=kind)
 
 
 @requires(Permission.ANALYTICS_VIEW, scope=Scope.CUSTOMER)
@@ -133,15 +134,15 @@ def _answer(form: FunnelForm, request: HttpRequest) -> Answer | None:
 def _answer_context(form: FunnelForm, answer: Answer) -> dict[str, Any]:
     people = f"{reverse('analytics:funnels:people')}?{form.query().urlencode()}"
     cells = tables.cell_rows(answer, people)
-    breakdown = dict(form.fields["breakdown"].choices)
     return {
         "answer": answer,
         "people": people,
         "finding": tables.finding(answer),
+        "comparison": tables.comparison_rows(answer),
         "rows": tables.step_rows(answer, people),
         "cells": cells[:CELLS_SHOWN],
         "cells_left": max(0, len(cells) - CELLS_SHOWN),
-        "cell_title": breakdown.get(",".join(answer.question.breakdown), ""),
+        "cell_title": breakdown_label(",".join(answer.question.breakdown)),
         "chart": charts.funnel_chart(
             answer.steps, lambda step, state: f"{people}&step={step}&state={state}"
         ),
