@@ -87,32 +87,34 @@ _MEMBERS = "select customer_id as id from crm_audiencemember where audience_id =
 _CHOSEN = "select group_id as id from crm_masssend_groups where masssend_id = %(send)s"
 _NAMED = "select unnest(%(ids)s::bigint[]) as id"
 
-_INSERT = """
-insert into crm_massrecipient
-    (send_id, customer_id, group_id, agent_id, state, reason, rule_version)
-select %(send)s, customer_id, group_id, agent_id,
-    case reason when '' then 'waiting' else 'skipped' end, reason,
-    case reason when 'cap' then %(version)s::int end
+# In the order of ids, so many to a batch. Rows are written once, their batch being there already.
+_PLACE = """
+create temporary table mass_plan on commit drop as
+{judged}
+select customer_id, group_id, agent_id, reason,
+    case reason when '' then (row_number() over (
+        partition by agent_id, reason order by coalesce(customer_id, group_id)) - 1) / %(size)s
+    end as number
 from judged
-order by agent_id, coalesce(customer_id, group_id)
 """
 
-# In the order of ids, so many to a batch.
-_BATCH = """
-with placed as (
-    select id, agent_id,
-        (row_number() over (partition by agent_id order by id) - 1) / %(size)s as number
-    from crm_massrecipient where send_id = %(send)s and state = 'waiting'
-), made as (
-    insert into crm_massbatch (send_id, agent_id, number, size, state, reason, reminders,
-        follow_error)
-    select %(send)s, agent_id, number, count(*), 'planned', '', 0, ''
-    from placed group by agent_id, number order by agent_id, number
-    returning id, agent_id, number
-)
-update crm_massrecipient r set batch_id = made.id
-from placed join made using (agent_id, number)
-where r.id = placed.id
+_BATCHES = """
+insert into crm_massbatch (send_id, agent_id, number, size, state, reason, reminders, follow_error)
+select %(send)s, agent_id, number, count(*), 'planned', '', 0, ''
+from mass_plan where reason = ''
+group by agent_id, number order by agent_id, number
+"""
+
+_RECIPIENTS = """
+insert into crm_massrecipient
+    (send_id, customer_id, group_id, agent_id, batch_id, state, reason, rule_version)
+select %(send)s, p.customer_id, p.group_id, p.agent_id, b.id,
+    case p.reason when '' then 'waiting' else 'skipped' end, p.reason,
+    case p.reason when 'cap' then %(version)s::int end
+from mass_plan p
+left join crm_massbatch b on b.send_id = %(send)s and b.agent_id = p.agent_id
+    and b.number = p.number
+order by p.agent_id, coalesce(p.customer_id, p.group_id)
 """
 
 _COUNT = "select reason, count(*), count(distinct agent_id) from judged group by reason"
@@ -147,15 +149,16 @@ def plan(send: MassSend, *, now: datetime, batch_size: int | None = None) -> int
     values = _values(send.send_at, now) | {"send": send.pk, "audience": send.audience_id}
     most = limits().mass_groups if send.is_to_groups else limits().mass_customers
     values["size"] = min(most, batch_size or most)
+    judged = (
+        _GROUPS.format(wanted=_CHOSEN) if send.is_to_groups else _CUSTOMERS.format(wanted=_MEMBERS)
+    )
     with connection.cursor() as cursor:
-        judged = (
-            _GROUPS.format(wanted=_CHOSEN)
-            if send.is_to_groups
-            else _CUSTOMERS.format(wanted=_MEMBERS)
-        )
-        cursor.execute(judged + _INSERT, values)
+        cursor.execute("drop table if exists pg_temp.mass_plan")
+        # `with … select` becomes the table: the parts of the judgement come first.
+        cursor.execute(_PLACE.format(judged=judged), values)
+        cursor.execute(_BATCHES, values)
+        cursor.execute(_RECIPIENTS, values)
         planned = cursor.rowcount
-        cursor.execute(_BATCH, values)
     return planned
 
 
