@@ -23,6 +23,7 @@ from config.celery import QUEUES
 from config.celery import app as celery_app
 from crm.agents.access import public
 from crm.archive.queries import archive_health
+from crm.callbacks.queries import inbox_health
 from crm.timeline.models import Fact
 
 QUIET_SECONDS = 60  # Workers and beat leave a sign of life every few seconds.
@@ -123,6 +124,15 @@ def _newest_fact() -> Check:
     return Check(True, f"{(timezone.now() - recorded_at).total_seconds():.0f} s ago")
 
 
+def _inbox() -> Check:
+    """How long the oldest callback has been waiting to be handled; parked ones are for people."""
+    health = inbox_health(timezone.now())
+    if health.waiting_since is None:
+        return Check(True, f"nothing waits, {health.parked} parked")
+    seconds = (timezone.now() - health.waiting_since).total_seconds()
+    return Check(not health.is_late, f"{seconds:.0f} s, {health.parked} parked")
+
+
 def _archive() -> Check:
     """How far the chat archive is behind; red above an hour, as the platform forgets in days."""
     health = archive_health(timezone.now())
@@ -141,4 +151,5 @@ CHECKS: dict[str, Callable[[], Check]] = {
     "wecom": _wecom,
     "newest_fact": _newest_fact,
     "archive": _archive,
+    "inbox": _inbox,
 }

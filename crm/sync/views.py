@@ -10,6 +10,7 @@ from kombu.exceptions import OperationalError
 
 from crm.agents.access import Permission, Scope, requires
 from crm.agents.actions import audit
+from crm.callbacks.notices import notices
 from crm.callbacks.queries import inbox_health
 from crm.shared.formatting import when
 from crm.shared.http import go
@@ -30,6 +31,7 @@ def health(request: HttpRequest) -> HttpResponse:
         "runs": queries.recent_runs(),
         "line": health_line(found),
         "inbox": inbox_health(now),
+        "notices": notices(now),
         "reconcile": queries.last_reconcile(now),
         "differences": queries.differences(found, request.user),
     }

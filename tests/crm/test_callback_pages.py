@@ -9,6 +9,7 @@ from django.utils import timezone
 from crm.agents.models import AuditEntry
 from crm.callbacks import actions, tasks
 from crm.callbacks.models import InboxEvent
+from crm.callbacks.notices import notices
 from crm.callbacks.queries import LATE_AFTER, inbox_health
 from tests.crm.wecom_helpers import deliver, event_xml, post
 from tests.factories import make_user
@@ -135,3 +136,50 @@ def test_a_row_that_waits_too_long_makes_the_inbox_late(client):
     assert (inbox_health(now).level, inbox_health(now).waiting) == ("good", 1)
     later = inbox_health(now + LATE_AFTER + timedelta(seconds=1))
     assert (later.level, later.is_late) == ("warn", True)
+
+
+# What WeCom only notifies of
+
+
+def link_event(change_type: str, at: int, **fields) -> str:
+    return event_xml(Event="customer_acquisition", ChangeType=change_type, CreateTime=at, **fields)
+
+
+def test_a_used_up_quota_is_shown_until_somebody_buys_more(client):
+    at = int(timezone.now().timestamp()) - 300
+    deliver(client, link_event("balance_low", at), link_event("balance_exhausted", at + 100))
+    [notice] = notices(timezone.now())
+    assert (notice.level, "已用完" in notice.words) == ("bad", True)
+    client.force_login(make_user("operator"))
+    assert notice.words in client.get(reverse("crm:sync:health")).content.decode()
+    deliver(client, link_event("balance_increased", at + 200))
+    assert notices(timezone.now()) == []
+
+
+def test_a_quota_that_ends_soon_is_shown_until_it_has_ended(client):
+    now = timezone.now()
+    until = int(now.timestamp()) + 86_400
+    event = link_event("quota_expire_soon", until - 90_000, ExpireTime=until, ExpireQuotaNum=40)
+    deliver(client, event)
+    [notice] = notices(now)
+    assert "40" in notice.words
+    assert notices(now + timedelta(days=2)) == []
+
+
+def test_a_dead_link_is_shown_once_for_a_week(client):
+    now = timezone.now()
+    at = int(now.timestamp()) - 60
+    deliver(client, link_event("link_unavailable", at, LinkId="ca1"))
+    deliver(client, link_event("delete_link", at + 10, LinkId="ca1"))
+    deliver(client, link_event("link_unavailable", at, LinkId="ca2"))
+    shown = [notice.words for notice in notices(now)]
+    assert len(shown) == 2
+    assert "ca1" in shown[0] and "删除" in shown[0]
+    assert notices(now + timedelta(days=8)) == []
+
+
+@pytest.mark.parametrize("value", ["", "x", "9" * 40, "0"])
+def test_a_notice_with_a_senseless_number_is_left_out(client, value):
+    at = int(timezone.now().timestamp())
+    deliver(client, link_event("quota_expire_soon", at, ExpireTime=value, ExpireQuotaNum=value))
+    assert notices(timezone.now()) == []
