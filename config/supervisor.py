@@ -97,7 +97,7 @@ class Supervisor:
         """Worker and beat, then the data, then watch."""
         self.start_child("worker", [*WORKER, "-n", "worker@%h", "-Q", "celery", "-c", "2"])
         self.start_child("doorbell", [*WORKER, "-n", "doorbell@%h", "-Q", "doorbell", "-c", "1"])
-        express = [*WORKER, "-n", "express@%h", "-Q", "express", "-P", "threads", "-c", "4"]
+        express = [*WORKER, "-n", "express@%h", "-Q", "express", "-P", "threads", "-c", "8"]
         self.start_child("express", express)
         self.start_child("beat", [*CELERY, "beat", "-s", str(self.state / "beat"), "--pidfile="])
         todo = steps(self.state)

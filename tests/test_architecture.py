@@ -107,6 +107,61 @@ def test_only_the_wecom_room_speaks_http():
     assert offenders == []
 
 
+def _outward_methods() -> set[str]:
+    """Methods of the client that change something at WeCom, by the way their calls are declared."""
+    declared = ast.parse((ROOT / "crm/wecom/methods.py").read_text())
+    makers = {"_write", "_set", "_make", "_once"}
+    writes = {
+        node.targets[0].id
+        for node in declared.body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Call)
+        and getattr(node.value.func, "id", "") in makers
+    }
+    functions = [
+        node
+        for path in (ROOT / "crm/wecom/calls").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef)
+    ]
+    outward = {one.name for one in functions if _named(one, "methods") & writes}
+    private = {name for name in outward if name.startswith("_")}
+    through = {one.name for one in functions if _named(one, "self") & private}
+    return (outward | through) - private
+
+
+def _named(function: ast.AST, owner: str) -> set[str]:
+    """What is read of ``owner`` inside: ``methods.MARK_TAGS`` → MARK_TAGS."""
+    return {
+        node.attr
+        for node in ast.walk(function)
+        if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == owner
+    }
+
+
+def test_only_handlers_of_the_outbox_change_anything_at_wecom():
+    """CF-13: no way out leads past the gate, the quota and the record of what was called."""
+    outward, offenders, found = _outward_methods(), [], set()
+    assert {"create_moment", "create_mass_send", "send_welcome", "mark_tags"} <= outward
+    for path in sources("crm", "analytics"):
+        if path.is_relative_to(ROOT / "crm/wecom") or path.stem in ("bench", "benching"):
+            continue
+        text = path.read_text()
+        if "wecom" not in text:
+            continue
+        for node in ast.walk(ast.parse(text)):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+                continue
+            # Our own actions may bear the same names.
+            if node.func.attr not in outward or getattr(node.func.value, "id", "") == "actions":
+                continue
+            found.add(node.func.attr)
+            if not (path.stem.endswith("handlers") and "crm.outbox.registry" in text):
+                offenders.append(f"{path.relative_to(ROOT)}: {node.func.attr}")
+    assert offenders == []
+    assert {"create_moment", "send_welcome"} <= found
+
+
 def test_actions_never_import_tasks():
     offenders = []
     for path in sources("crm", "analytics"):

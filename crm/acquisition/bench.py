@@ -33,7 +33,7 @@ METHOD = "externalcontact/send_welcome_msg"
 WARM_SECONDS, GRACE_SECONDS, START_SECONDS = 4, 25, 90
 _CELERY = ["-m", "celery", "-A", "config", "worker", "--without-mingle", "--without-gossip"]
 WORKERS = (
-    [*_CELERY, "-n", "express@bench", "-Q", "express", "-P", "threads", "-c", "4"],
+    [*_CELERY, "-n", "express@bench", "-Q", "express", "-P", "threads", "-c", "8"],
     [*_CELERY, "-n", "doorbell@bench", "-Q", "doorbell", "-c", "1"],
 )
 

@@ -284,7 +284,7 @@ def test_at_twenty_adds_a_second_welcomes_are_out_within_three_seconds(
         )
         for options in (
             ["-Q", "doorbell", "-c", "1", "-n", "doorbell@%h"],
-            ["-Q", "express", "-P", "threads", "-c", "4", "-n", "express@%h"],
+            ["-Q", "express", "-P", "threads", "-c", "8", "-n", "express@%h"],
         )
     ]
     try:
