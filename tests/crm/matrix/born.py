@@ -20,6 +20,7 @@ django.setup()
 
 from django.conf import settings  # noqa: E402
 from django.core.management import call_command  # noqa: E402
+from django.db import connection, transaction  # noqa: E402
 from django.test import Client  # noqa: E402
 from django.urls import get_resolver  # noqa: E402
 from django.utils import timezone  # noqa: E402
@@ -29,7 +30,10 @@ from crm.archive.actions import PullBusy, pull_archive, pull_everything  # noqa:
 from crm.callbacks.actions import work_inbox  # noqa: E402
 from crm.moments import following  # noqa: E402
 from crm.outbox.dispatcher import dispatch  # noqa: E402
+from crm.outbox.models import OutboxItem, PlatformQuota  # noqa: E402
+from crm.outbox.slots import reserve  # noqa: E402
 from crm.sync.actions import sync_objects  # noqa: E402
+from tests.crm.matrix.nursery import BELL  # noqa: E402
 
 
 def clock_of(ahead: float):
@@ -65,7 +69,26 @@ def pull(limit: int, media: bool = False) -> None:
         pull_everything(limit=limit) if media else pull_archive(limit=limit)
 
 
+def take(code: str, item: int) -> None:
+    """Take a unit of a quota when the bell rings; the exit code is how many were granted."""
+    quota, found = PlatformQuota.objects.get(code=code), OutboxItem.unsafe_all.get(pk=item)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("select pg_advisory_lock_shared(%s)", [BELL])
+        granted = reserve(quota, ["corp"], item=found, now=timezone.now())
+        cursor.execute("select pg_sleep(0.2)")  # Nobody commits before all have looked.
+    raise SystemExit(len(granted))
+
+
+def dispatch_at_the_bell(ahead: float) -> None:
+    """Begin when the bell rings, together with everybody else."""
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_advisory_lock_shared(%s)", [BELL])
+    dispatch(clock=clock_of(ahead))
+
+
 JOBS = {
+    "take": take,
+    "dispatch_at_the_bell": dispatch_at_the_bell,
     "dispatch": lambda ahead=0.0, **more: dispatch(clock=clock_of(ahead), **more),
     "follow": follow,
     "inbox": lambda ahead=0.0: work_inbox(clock=clock_of(ahead)),

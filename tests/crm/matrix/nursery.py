@@ -10,6 +10,8 @@ from typing import Any
 from config.processes import last_lines
 from tests.sandbox_fixture import ROOT
 
+BELL = 7_302_099  # Whoever holds this lock alone keeps the others waiting.
+
 
 class Nursery:
     """The mother process, and children of hers that work on the test's database."""
