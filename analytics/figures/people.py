@@ -4,6 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from analytics.figures.query_ids import QueryIds
 from crm.agents.models import User
 from crm.customers.models import Customer
 from crm.customers.queries import CustomerRow, customer_rows
@@ -38,6 +39,9 @@ def page_of_ids(
     ids: Sequence[int], params: Mapping[str, str], size: int = PEOPLE_PER_PAGE
 ) -> tuple[list[int], int | None, int | None]:
     """Ids of one page of a sorted list, and where its neighbours begin."""
+    if isinstance(ids, QueryIds):
+        places = {name: _whole(params[name], 0) for name in PLACES if name in params}
+        return ids.page(after=places.get("after"), before=places.get("before"), size=size)
     start = bisect_right(ids, _whole(params.get("after"), -1))
     if "before" in params and "after" not in params:
         start = max(0, bisect_left(ids, _whole(params["before"], 0)) - size)

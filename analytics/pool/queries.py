@@ -5,6 +5,7 @@ from datetime import date, datetime
 from django.db.models import Case, F, Q, QuerySet, Sum, When
 from django.utils.translation import gettext as _
 
+from analytics.figures.query_ids import QueryIds
 from analytics.pool.balance import (
     INS,
     OUTS,
@@ -54,9 +55,7 @@ def balance(question: BalanceQuestion, *, user: User, now: datetime) -> Balance:
     )
 
 
-def people_behind(
-    question: BalanceQuestion, *, user: User, what: str, on: date | None
-) -> list[int]:
+def people_behind(question: BalanceQuestion, *, user: User, what: str, on: date | None) -> QueryIds:
     """Sorted ids of exactly the customers behind one number of one day.
 
     ``what`` is ``opening``, ``closing``, ``came``, ``went`` or the code of a reason.
@@ -67,9 +66,9 @@ def people_behind(
     if what in ("opening", "closing"):
         moves = moves.filter(on_day__lt=on) if what == "opening" else moves.filter(on_day__lte=on)
         inside = moves.values("customer_id").annotate(inside=Sum(_SIGNED)).filter(inside__gt=0)
-        return list(inside.order_by("customer_id").values_list("customer_id", flat=True))
+        return QueryIds(inside)
     moves = moves.filter(_reason(question, what), on_day=on)
-    return list(moves.order_by("customer_id").values_list("customer_id", flat=True))
+    return QueryIds(moves)
 
 
 def _reason(question: BalanceQuestion, what: str) -> Q:

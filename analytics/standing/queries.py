@@ -6,6 +6,7 @@ from typing import Any
 from django.db.models import Count, F, Q, QuerySet, Sum
 from django.utils.translation import gettext as _
 
+from analytics.figures.query_ids import QueryIds
 from analytics.standing.actions import WINDOW_SECONDS
 from analytics.standing.journey import (
     STEPS,
@@ -44,7 +45,7 @@ def journey(question: JourneyQuestion, *, user: User, now: datetime) -> JourneyA
 
 def people_behind(
     question: JourneyQuestion, *, user: User, step: int, state: str, key: str | None, now: datetime
-) -> list[int]:
+) -> QueryIds:
     """Sorted ids of exactly the customers behind one number.
 
     ``state`` is ``reached`` (level >= step) or ``open``; ``key`` names the row, None all of them.
@@ -58,7 +59,7 @@ def people_behind(
         raise JourneyRefused(_("没有这个数字，请从报表页点开"), field="state")
     if key is not None:
         states = states.filter(_row(question, key))
-    return list(states.order_by("customer_id").values_list("customer_id", flat=True))
+    return QueryIds(states)
 
 
 def _row(question: JourneyQuestion, key: str) -> Q:

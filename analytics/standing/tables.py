@@ -32,15 +32,22 @@ class Row:
     still_open: Number
 
 
-def rows(answer: JourneyAnswer, people: str) -> list[Row]:
-    """The sum first; ``people`` is the address of the figures."""
+def rows(answer: JourneyAnswer, people: str, *, at_most: int) -> list[Row]:
+    """The sum, then so many rows; ``people`` is the address of the figures."""
+    names = step_labels()  # Read once: there may be thousands of agents.
     cells = [(_("合计"), answer.total, None)]
-    cells += [(cell.label, cell, cell.key) for cell in answer.cells]
-    return [_row(answer, people, *cell) for cell in cells]
+    cells += [(cell.label, cell, cell.key) for cell in answer.cells[:at_most]]
+    return [_row(answer, people, names, *cell) for cell in cells]
 
 
-def _row(answer: JourneyAnswer, people: str, label: str, cell: Cell, key: str | None) -> Row:
-    names = step_labels()
+def _row(
+    answer: JourneyAnswer,
+    people: str,
+    names: list[str],
+    label: str,
+    cell: Cell,
+    key: str | None,
+) -> Row:
     row = {} if key is None else {"key": key}
 
     def number(value: int, words: str, share: Rate | None, **figure: Any) -> Number:

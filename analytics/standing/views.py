@@ -33,14 +33,13 @@ def journey(request: HttpRequest) -> HttpResponse:
         return TemplateResponse(request, TEMPLATE, context, status=422)
     answer = read_journey(question, user=request.user, now=now)
     people = f"{reverse('analytics:figures:people', args=[NAME])}?{query}"
-    rows = tables.rows(answer, people)
     context |= {
         "answer": answer,
         "finding": tables.finding(answer),
         "definition": definition(),
         "heads": step_labels(),
-        "rows": rows[: ROWS_SHOWN + 1],
-        "rows_left": max(0, len(rows) - ROWS_SHOWN - 1),
+        "rows": tables.rows(answer, people, at_most=ROWS_SHOWN),
+        "rows_left": max(0, len(answer.cells) - ROWS_SHOWN),
         "chart": tables.chart(answer, people),
         "may_export": request.user.can(Permission.EXPORT),
     }

@@ -141,3 +141,19 @@ def test_a_period_without_entries_says_so(client, house):
     client.force_login(house["operator"])
     page = client.get(reverse(PAGE), {"from": "2001-01-01", "to": str(date(2001, 1, 2))})
     assert "换一段日期试试" in page.content.decode()
+
+
+def test_the_page_costs_the_same_for_any_number_of_agents(
+    client, house, django_assert_max_num_queries
+):
+    client.force_login(house["operator"])
+    for _n in range(12):
+        agent = factories.make_agent()
+        factories.make_fact(
+            factories.make_customer(),
+            "friend_added",
+            timezone.now() - timedelta(days=2),
+            agent_id=agent.pk,
+        )
+    with django_assert_max_num_queries(14):
+        client.get(reverse(PAGE), {"by": "agent"})

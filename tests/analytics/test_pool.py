@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 from django.urls import reverse
 
+from analytics.figures.people import page_of_ids
 from analytics.pool.balance import BalanceQuestion, BalanceRefused
 from analytics.pool.queries import balance, people_behind
 from analytics.standing.models import PoolDay
@@ -112,7 +113,7 @@ def test_people_are_those_of_the_day_and_the_reason(house):
     user = house["operator"]
 
     def of(what, day):
-        return people_behind(asked(), user=user, what=what, on=date(2026, 11, day))
+        return list(people_behind(asked(), user=user, what=what, on=date(2026, 11, day)))
 
     assert of("first", 1) == sorted([who["back"], who["over"]])
     assert of("came", 6) == sorted([who["back"], who["over"]])
@@ -157,3 +158,15 @@ def test_impossible_balances_are_refused_beside_the_field(client, house, values,
     assert field in refused.content.decode()
     people = reverse("analytics:figures:people", args=["pool"])
     assert client.get(people, ASKED | values).status_code == 422
+
+
+@pytest.mark.parametrize("params", [{}, *({name: None} for name in ("after", "before"))])
+def test_a_query_pages_as_the_list_of_its_ids_would(house, params):
+    ids = people_behind(asked(), user=house["operator"], what="closing", on=date(2026, 11, 10))
+    listed = list(ids)
+    assert (len(ids), ids[0], ids[1:3]) == (4, listed[0], listed[1:3])
+    places = [*listed, listed[0] - 1, listed[-1] + 1] if params else [0]
+    for size in (1, 2, 3, 4, 5):
+        for place in places:
+            asked_for = {name: str(place) for name in params}
+            assert page_of_ids(ids, asked_for, size) == page_of_ids(listed, asked_for, size)
