@@ -27,6 +27,7 @@ from crm.jobs.models import Job
 from crm.moments.images import store_image
 from crm.moments.models import Moment, MomentTask
 from crm.outbox.models import OutboxItem
+from crm.outreach.models import MassBatch, MassSend
 from crm.tagging.models import TagBatch
 from tests.factories import make_agent, make_department, make_friend, make_group, make_user
 
@@ -86,7 +87,7 @@ def house(db, settings, tmp_path) -> House:
     users[Role.LEAD].departments.set([team])
     users[Role.MANAGER].departments.set([sales])
     stranger = make_user(Role.OPERATOR)
-    objects = {name: {} for name in ("moment_id", "image_id", "item_id")}
+    objects = {name: {} for name in ("moment_id", "image_id", "item_id", "send_id")}
     for near in agents:  # Welcome rules are the corporation's; only operators write them.
         objects.setdefault("welcome_id", {})[near] = Welcome.objects.create(name=near, text=near).pk
     objects["agent_id"] = {near: agent.pk for near, agent in agents.items()}
@@ -102,6 +103,7 @@ def house(db, settings, tmp_path) -> House:
         objects["moment_id"][near] = moment.pk
         objects["image_id"][near] = moment.images.get().pk
         objects["item_id"][near] = _item(moment, stranger).pk
+        objects["send_id"][near] = _send(agent, stranger).pk
     return House(users, objects | _owned(users, stranger))
 
 
@@ -135,6 +137,14 @@ def _moment(agent, author: User) -> Moment:
     image.moment = moment
     image.save()
     return moment
+
+
+def _send(agent, author: User) -> MassSend:
+    send = MassSend.unsafe_all.create(
+        title="早安", text="早安", send_at=timezone.now(), content_hash="0" * 64, created_by=author
+    )
+    MassBatch.unsafe_all.create(send=send, agent=agent, number=0, size=1)
+    return send
 
 
 def _item(moment: Moment, author: User) -> OutboxItem:

@@ -88,8 +88,12 @@ def _item_or_404(request: HttpRequest, item_id: int) -> OutboxItem:
 
 
 def _context(request: HttpRequest, item: OutboxItem) -> dict:
-    candidates = item.evidence.get("candidates") or []
-    first = candidates[0]["moment_id"] if len(candidates) == 1 else ""
+    # Each kind names its records as WeCom does: moments by moment_id, mass sends by msgid.
+    candidates = [
+        {"remote_id": found.get("moment_id") or found.get("msgid") or "", "text": found.get("text")}
+        for found in item.evidence.get("candidates") or []
+    ]
+    first = candidates[0]["remote_id"] if len(candidates) == 1 else ""
     may_resolve = request.user.can(Permission.OUTBOX_RESOLVE)
     return {
         "item": item,
