@@ -1,5 +1,6 @@
 """Table of contents for Django: one line per package that has tables."""
 
+import analytics.funnels.models
 import analytics.segments.models
 import analytics.standing.models
 

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from PIL import Image
 
+from analytics.funnels.models import SavedQuestion
 from analytics.segments.models import Segment
 from config.policies import PolicyRow, policy_table
 from crm.acquisition.models import Welcome
@@ -56,6 +57,7 @@ SEES_OTHERS = {
     "reading_id": set(),
     # A segment is a question and holds nobody: whoever may save audiences reads all of them.
     "segment_id": {Role.LEAD, Role.MANAGER, Role.OPERATOR},
+    "question_id": set(),
 }
 # Pages that change what others may only read.
 CHANGES = {f"analytics:segments:{verb}": {Role.OPERATOR} for verb in ("edit", "archive")}
@@ -161,7 +163,15 @@ def _item(moment: Moment, author: User) -> OutboxItem:
 
 def _owned(users: dict[str, User], stranger: User) -> dict[str, dict[str, object]]:
     """What belongs to a login; each role has its own, and one is foreign."""
-    kinds = ("audience_id", "job_id", "import_id", "batch_id", "reading_id", "segment_id")
+    kinds = (
+        "audience_id",
+        "job_id",
+        "import_id",
+        "batch_id",
+        "reading_id",
+        "segment_id",
+        "question_id",
+    )
     made: dict[str, dict[str, object]] = {kind: {} for kind in kinds}
     today = timezone.now().date()
     for owner_name, owner in [*users.items(), ("foreign", stranger)]:
@@ -178,6 +188,9 @@ def _owned(users: dict[str, User], stranger: User) -> dict[str, dict[str, object
         segment = Segment.unsafe_all.create(name=owner_name, rule={"all": []}, owner=owner)
         made["segment_id"][owner_name] = segment.pk
         made["reading_id"][owner_name] = reading.pk
+        made["question_id"][owner_name] = SavedQuestion.unsafe_all.create(
+            name="漏斗", owner=owner, question={}, query=""
+        ).pk
         made["audience_id"][owner_name] = audience.pk
         made["job_id"][owner_name] = job.pk
         made["import_id"][owner_name] = file.pk

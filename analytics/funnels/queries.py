@@ -1,6 +1,7 @@
 """What pages, files, the API and commands ask: answers within the viewer's scope."""
 
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -10,14 +11,16 @@ from analytics.events.live import LiveSource
 from analytics.events.regrouped import RegroupedSource, of_unit
 from analytics.events.source import Source, engine_of
 from analytics.funnels.answer import Answer
+from analytics.funnels.models import SavedQuestion
 from analytics.funnels.question import Question
 from crm.agents.models import User
 from crm.customers.models import Customer
 from crm.customers.queries import CustomerRow, customer_rows
 from crm.timeline.catalogue import STANDARD_JOURNEY
-from crm.timeline.models import FactKind
+from crm.timeline.models import Fact, FactKind
 
 PEOPLE_PER_PAGE = 50
+RECENT_FACTS, SAID_BY_AT_LEAST, SUGGESTIONS = 2_000, 3, 40
 
 
 def source_for(user: User | None) -> LiveSource:
@@ -104,6 +107,47 @@ def people_page(
         after=shown[-1] if start + PEOPLE_PER_PAGE < len(ids) else None,
         before=shown[0] if start and shown else None,
     )
+
+
+def saved_questions(user: User) -> list[SavedQuestion]:
+    """Everybody's kept questions, with their owners."""
+    return list(SavedQuestion.objects.for_user(user).select_related("owner"))
+
+
+def said_of(event: str, *, user: User) -> list[str]:
+    """Conditions on what recent events of a kind really say: names, then the usual values.
+
+    A value must be said of several customers and be short: rarer and longer ones may be private.
+    """
+    if not _is_code(event):
+        return []
+    facts = Fact.objects.for_user(user).filter(kind__code=event).order_by("-at")
+    recent = facts.values_list("customer_id", "properties", "amount_cents")[:RECENT_FACTS]
+    people: dict[tuple[str, str], set[int]] = defaultdict(set)
+    has_amount = False
+    for customer, properties, amount in recent:
+        has_amount |= amount is not None
+        for name, value in properties.items():
+            if isinstance(value, str | int | float) and not isinstance(value, bool):
+                people[name, str(value)].add(customer)
+    usual = sorted(
+        (
+            pair
+            for pair, who in people.items()
+            if len(who) >= SAID_BY_AT_LEAST and _is_plain(pair[0]) and _is_plain(pair[1])
+        ),
+        key=lambda pair: (-len(people[pair]), pair),
+    )
+    return (["amount>="] if has_amount else []) + [f"{n}={v}" for n, v in usual[:SUGGESTIONS]]
+
+
+def _is_code(text: str) -> bool:
+    return 0 < len(text) <= 64 and text.isascii() and text.isprintable()
+
+
+def _is_plain(text: str) -> bool:
+    """Short, and readable as part of a condition."""
+    return 0 < len(text) <= 32 and text.isprintable() and not set(text) & set("<>=![],|")
 
 
 def _whole(text: str | None, otherwise: int) -> int:

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from analytics.funnels import views
+from analytics.funnels import saved, views
 from analytics.funnels.api import FunnelView
 
 app_name = "funnels"
@@ -11,5 +11,8 @@ urlpatterns = [
     path("reports/funnel/people/", views.funnel_people, name="people"),
     path("reports/funnel/people/export/", views.export_people, name="export_people"),
     path("reports/funnel/people/audience/", views.save_audience, name="save_audience"),
+    path("reports/funnel/saved/", saved.save, name="save_question"),
+    path("reports/funnel/saved/<int:question_id>/drop/", saved.drop, name="drop_question"),
+    path("reports/funnel/suggestions/", saved.suggestions, name="suggestions"),
     path("api/v1/analytics/funnel", FunnelView.as_view(), name="api"),
 ]

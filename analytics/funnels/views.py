@@ -15,7 +15,7 @@ from analytics.funnels import charts, tables
 from analytics.funnels.actions import save_as_audience
 from analytics.funnels.answer import Answer
 from analytics.funnels.forms import CELL_PREFIX, FunnelForm, breakdown_label, figure_from
-from analytics.funnels.queries import ask, event_labels, people_behind, people_page
+from analytics.funnels.queries import ask, event_labels, people_behind, people_page, saved_questions
 from analytics.funnels.question import QuestionRefused
 from crm.agents.access import Permission, Scope, requires
 from crm.agents.actions import audit
@@ -36,7 +36,13 @@ def funnel(request: HttpRequest) -> HttpResponse:
     """The page: an answer in words, the picture, the same numbers as a table."""
     form = _form(request.GET)
     answer = _answer(form, request)
-    context = {"form": form, "query": form.query().urlencode(), "zone": corp_zone().key}
+    context = {
+        "form": form,
+        "query": form.query().urlencode(),
+        "hidden": [(name, value) for name, vs in form.query().lists() for value in vs],
+        "saved": saved_questions(request.user),
+        "zone": corp_zone().key,
+    }
     if answer:
         context |= _answer_context(form, answer) | {
             "may_export": request.user.can(Permission.EXPORT)

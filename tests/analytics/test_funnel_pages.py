@@ -6,6 +6,7 @@ import pytest
 from django.urls import reverse
 from openpyxl import load_workbook
 
+from analytics.funnels.models import SavedQuestion
 from crm.agents.access import Role
 from tests import factories
 
@@ -90,3 +91,42 @@ def test_the_file_is_also_a_workbook(client):
     response = client.get(reverse("analytics:funnels:export"), {"steps": STEPS, "format": "xlsx"})
     sheet = load_workbook(io.BytesIO(b"".join(response))).active
     assert [row[3] for row in sheet.iter_rows(min_row=2, values_only=True)][:3] == [1, 0, 0]
+
+
+def test_a_question_is_kept_under_a_name_and_opened_by_a_colleague(client, operator):
+    customer_who(friend_added=0)
+    url = reverse("analytics:funnels:save_question")
+    asked = {"steps": STEPS, "window": "7d", "exclude": "group_left", "name": "七天漏斗"}
+    assert client.post(url, asked).status_code == 302
+    assert client.post(url, asked | {"window": "8d"}).status_code == 302
+    [saved] = SavedQuestion.unsafe_all.all()
+    assert (saved.owner, saved.question["window"]) == (operator, "8d")
+    assert client.post(url, asked | {"name": " "}).status_code == 422
+    assert client.post(url, asked | {"window": "soon"}).status_code == 422
+    client.force_login(factories.make_user(Role.OPERATOR))
+    page = client.get(reverse(PAGE))
+    assert "七天漏斗" in page.content.decode()
+    again = client.get(f"{reverse(PAGE)}?{saved.query}")
+    assert str(again.context["answer"].question.exclude[0]) == "group_left"
+    drop = reverse("analytics:funnels:drop_question", args=[saved.pk])
+    assert client.post(drop).status_code == 404
+    client.force_login(operator)
+    assert client.post(drop).status_code == 302
+    assert not SavedQuestion.unsafe_all.exists()
+
+
+def test_only_what_several_customers_of_ours_say_is_suggested(client):
+    company = factories.make_department()
+    ours, theirs = (factories.make_department(parent=company) for _ in range(2))
+    for department, city in ((ours, "大理"), (theirs, "丽江")):
+        agent = factories.make_agent(department=department)
+        for number in range(3):
+            said = {"city": city, "note": f"private {number}", "bad": "a,b"}
+            factories.make_fact(
+                factories.make_friend(agent), "order_paid", 0, properties=said, amount_cents=100
+            )
+    client.force_login(factories.make_user(Role.LEAD, departments=[ours]))
+    url = reverse("analytics:funnels:suggestions")
+    assert client.get(url, {"steps": "order_paid"}).context["said"] == ["amount>=", "city=大理"]
+    for odd in ("", "no_such", "x\x00", "x" * 99):
+        assert client.get(url, {"steps": odd}).context["said"] == []
