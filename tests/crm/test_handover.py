@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crm import wecom
@@ -484,6 +484,7 @@ def test_killed_around_the_call_every_end_is_reached_and_nobody_asked_twice(
 # Sharing out
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # A busy machine is no fault of the rule.
 @given(
     rooms=st.lists(st.integers(0, 30), min_size=1, max_size=6),
     loads=st.lists(st.integers(0, 40), min_size=6, max_size=6),
