@@ -1,5 +1,5 @@
 # Short names for the scripts in bin/, which also run where there is no make.
-.PHONY: demo demo-reset setup setup-dev lint test
+.PHONY: demo demo-reset setup setup-dev lint test chaos
 
 demo: ## the whole product on this machine, until Ctrl-C
 	@bin/demo
@@ -18,3 +18,6 @@ lint:
 
 test: ## set-up, lint and every test
 	@bin/test
+
+chaos: ## the kill matrix in full and a soak of 30 minutes
+	@bin/chaos
