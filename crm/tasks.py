@@ -10,6 +10,7 @@ import crm.imports.tasks
 import crm.jobs.tasks
 import crm.moments.tasks
 import crm.outbox.tasks
+import crm.outreach.tasks
 import crm.sync.tasks
 import crm.tagging.tasks
 

@@ -13,7 +13,7 @@ from crm.customers.models import Contact, Customer
 from crm.outbox import registry
 from crm.outbox.dispatcher import dispatch
 from crm.outbox.models import OutboxItem, QuietHours
-from crm.outreach import actions, caps
+from crm.outreach import actions, caps, following
 from crm.outreach.actions import NotAllowed, StaleSend
 from crm.outreach.content import SendContent, SendRejected
 from crm.outreach.models import AgentSend, MassBatch, MassRecipient, MassSend, OptOut, ReceiveCap
@@ -341,3 +341,44 @@ def test_a_plan_is_a_constant_number_of_statements(world, django_assert_max_num_
     with connection.cursor() as cursor:
         cursor.execute("select count(*) from crm_massbatch where send_id = %s", [send.pk])
         assert cursor.fetchone()[0] > 20
+
+
+def followed(world) -> None:
+    """One round for every batch, whatever its pace."""
+    world.pass_(seconds=10)
+    MassBatch.unsafe_all.filter(msgid__isnull=False).update(follow_at=world.clock())
+    for batch_id in following.due_batches(world.clock()):
+        following.follow(batch_id, now=world.clock())
+
+
+def test_what_each_person_received_is_asked_once_their_agent_has_sent(world):
+    send = world.sent()
+    world.work()
+    world.pass_(seconds=10)
+    batch = send.batches.first()
+    world.sandbox.step("send_mass", msgid=batch.msgid)
+    followed(world)
+    assert set(batch.recipients.values_list("result", flat=True)) == {1}
+    assert not batch.recipients.filter(sent_at=None).exists()
+    batch.refresh_from_db()
+    assert batch.confirmed_at
+    assert batch.follow_at is None
+
+
+def test_whom_wecom_would_not_give_it_gives_the_unit_back(world):
+    send = world.sent()
+    world.work()
+    world.pass_(seconds=10)
+    batch = send.batches.first()
+    gone = batch.recipients.select_related("customer").first()
+    world.sandbox.step(
+        "delete_by_customer",
+        userid=batch.agent.userid,
+        external_userid=gone.customer.external_userid,
+    )
+    world.sandbox.step("send_mass", msgid=batch.msgid)
+    followed(world)
+    gone.refresh_from_db()
+    assert gone.result == 2
+    assert not caps.SendSlot.objects.filter(recipient=gone).exists()
+    assert caps.SendSlot.objects.filter(recipient__batch=batch).exists()

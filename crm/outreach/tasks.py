@@ -1,0 +1,18 @@
+"""Sweeps of mass sends: what is due stands in the rows."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from crm.outreach import following, handlers
+
+# Workers and commands reach the handlers through this module; importing it registers them.
+__all__ = ["handlers"]
+
+
+@shared_task
+def follow_due() -> int:
+    """Ask WeCom about every batch whose next question is due."""
+    asked = 0
+    for batch_id in following.due_batches(timezone.now()):
+        asked += following.follow(batch_id, now=timezone.now())
+    return asked
