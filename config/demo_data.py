@@ -27,6 +27,7 @@ def steps(state: Path) -> list[Step]:
     wanted = [
         ("sync", "Agents, customers and groups from WeCom", ("sync", "--full")),
         ("logins", "Logins get their teams and customers", ("demo_users",)),
+        ("consents", "Who has agreed to the chat archive", ("pull_archive", "--consents")),
         ("compile", "The funnel's fold is compiled for this machine", ("columns", "compile")),
     ]
     wanted += [

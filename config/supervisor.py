@@ -122,6 +122,7 @@ class Supervisor:
             f"--agent-id={self.env['WECOM_AGENT_ID']}",
             f"--secret={self.env['WECOM_SECRET']}",
             f"--archive-secret={self.env['WECOM_ARCHIVE_SECRET']}",
+            "--agreeing=0.4",
             f"--token={self.env['WECOM_CALLBACK_TOKEN']}",
             f"--aes-key={self.env['WECOM_CALLBACK_AES_KEY']}",
             *shlex.split(self.env.get("SANDBOX_OPTIONS", "")),

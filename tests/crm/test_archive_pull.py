@@ -176,3 +176,11 @@ def test_the_command_tells_what_it_pulled(archive, pair, capsys):
     assert told["messages"] == len(KINDS) + 1
     assert told["files"] == told["media"] > 8
     assert told["caught_up"] is True
+
+
+def test_consents_can_be_asked_for_without_a_pull(archive, pair, friends, capsys):
+    archive.step("agree", **pair)
+    call_command("pull_archive", "--consents", "--json")
+    assert json.loads(capsys.readouterr().out) == {"consents": 1}
+    assert ArchiveConsent.objects.get().agreed is True
+    assert not ArchivedMessage.unsafe_all.exists()

@@ -145,6 +145,19 @@ def test_channels_keep_and_lose_people_differently(large):
     assert max(share, key=share.get) == "fission-gift"
 
 
+def test_recent_talk_of_who_agreed_stands_in_the_archive_instead_of_the_file(tmp_path):
+    epoch, said = 1_790_000_000.0, {}
+    for agreeing in (0.0, 1.0):
+        folder = tmp_path / str(agreeing)
+        store = generated(folder, Plan(customers=200, agreeing=agreeing), epoch)
+        archived = store.db.execute("select count(*) from archive").fetchone()[0]
+        told = [row["event"] for row in read_csv(folder, "events.csv")]
+        said[agreeing] = (archived, sum(event.startswith("message_") for event in told))
+        store.close()
+    assert said[0.0][0] == 0 < said[1.0][0]
+    assert sum(said[0.0]) == sum(said[1.0])
+
+
 def test_an_empty_world_has_staff_and_tags_only(tmp_path):
     store = generated(tmp_path, Plan(empty=True, agents=6), time.time())
     counts = {

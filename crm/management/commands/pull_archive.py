@@ -11,6 +11,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 
 from crm.archive import actions
+from crm.archive.consent import ask_consents
 from crm.archive.queries import archive_health
 
 
@@ -21,10 +22,19 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="one JSON object")
         parser.add_argument("--limit", type=int, default=1000, help="messages per call (1 to 1000)")
         parser.add_argument("--no-media", action="store_true", help="messages only")
+        parser.add_argument(
+            "--consents", action="store_true", help="only ask who has agreed, and fetch nothing"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not 1 <= options["limit"] <= 1000:
             raise CommandError("--limit must be between 1 and 1000")
+        if options["consents"]:
+            told = {"consents": ask_consents(now=timezone.now())}
+            self.stdout.write(
+                json.dumps(told) if options["json"] else f"consents={told['consents']}"
+            )
+            return
         started = time.perf_counter()
         try:
             pulled = actions.pull_everything(

@@ -93,15 +93,22 @@ class ArchiveActs(LinkActs):
         shelf.keep(self.db, ROOM, room, self.now, body)
         return {"roomid": room}
 
-    def chat(self, *, userid: str = "", external_userid: str = "") -> dict:
-        """As before; both sides are archived where the customer has agreed."""
+    def chat(self, *, userid: str = "", external_userid: str = "", answered: bool = True) -> dict:
+        """As before; both sides are archived where the customer has agreed.
+
+        ``answered`` false leaves the answer to a later message; `archived` says whether any of it
+        was kept.
+        """
         pair = self._pair(userid, external_userid, add_way=self.CHATTY)
         key = {"userid": pair["userid"], "external_userid": pair["external_userid"]}
         told = super().chat(**key)
-        if archive.may_keep(self.db, *key.values()):
-            self.message(**key)
+        told |= {"UserID": key["userid"], "ExternalUserID": key["external_userid"]}
+        if not archive.may_keep(self.db, *key.values()):
+            return told | {"archived": False}
+        self.message(**key)
+        if answered:
             self.message(**key, sender=MEMBER)
-        return told
+        return told | {"archived": True}
 
     def _body(self, kind: str, *, large: bool = False) -> dict:
         def media(size: int) -> dict:

@@ -99,8 +99,12 @@ def pull(sandbox: "Sandbox", db: sqlite3.Connection, seq: int, limit: int) -> li
 
 def new_file(sandbox: "Sandbox", db: sqlite3.Connection, size: int) -> dict[str, Any]:
     """A file somebody sent; its bytes follow from its id and are never stored."""
-    key = sandbox.new_id("sdk")
-    db.execute("insert into archive_files values (?, ?, ?)", (key, size, sandbox.clock.now()))
+    return keep_file(db, sandbox.new_id("sdk"), size, sandbox.clock.now())
+
+
+def keep_file(db: sqlite3.Connection, key: str, size: int, at: float) -> dict[str, Any]:
+    """A file under a key that nobody else has; what messages say of it."""
+    db.execute("insert into archive_files values (?, ?, ?)", (key, size, at))
     digest = hashlib.md5(_content(key, size), usedforsecurity=False).hexdigest()
     return {"sdkfileid": key, "md5sum": digest, "size": size}
 

@@ -35,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
     add("--agents", type=int, default=60)
     add("--groups", type=int, default=150)
     add("--days", type=int, default=90)
+    add("--agreeing", type=float, default=0.0, help="share of customers in the chat archive")
     add("--empty", action="store_true", help="staff and tags only, no customers")
     add("--no-life", action="store_true", help="nothing happens by itself")
     add("--speed", type=float, default=1.0, help="how fast simulated people act")
@@ -47,6 +48,8 @@ def config_from(arguments: list[str]) -> Config:
     given = options.parse_args(arguments)
     if min(given.customers, given.groups, given.days, given.agents - 1) < 0 or given.speed <= 0:
         options.error("counts must not be negative, agents and speed must be above zero")
+    if not 0 <= given.agreeing <= 1:
+        options.error("--agreeing is a share between 0 and 1")
     aes_key = given.aes_key or base64.b64encode(secrets.token_bytes(32)).decode().rstrip("=")
     if len(aes_key) != 43:
         options.error("--aes-key has 43 characters")
@@ -68,6 +71,7 @@ def config_from(arguments: list[str]) -> Config:
             groups=given.groups,
             days=given.days,
             empty=given.empty,
+            agreeing=given.agreeing,
         ),
         life=not given.no_life,
         speed=given.speed,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def tell(plan: "Plan", organisation: "Organisation", dice: Dice, *, epoch: float) -> Past:
     """The whole past of a plan, not yet written anywhere."""
-    past = Past(epoch=epoch, days=plan.days)
+    past = Past(epoch=epoch, days=plan.days, agreeing=plan.agreeing)
     make_routes(past, dice)
     journeys = Journeys(past, organisation, dice)
     journeys.groups_of = _open_groups(past, organisation, dice, plan.groups)

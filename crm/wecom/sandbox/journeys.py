@@ -142,14 +142,14 @@ class Journeys:
         if dice.happens(0.3 * agent.pushy):  # Nobody asked for this one.
             sent_at = waking(person.added_at + dice.soon(12 * DAY))
             if sent_at < person.until:
-                past.event(person.customer_id, "message_sent", sent_at, agent=agent.userid)
+                past.said(person, sent_at, agent=agent.userid, by_customer=False)
                 past.count(agent.userid, sent_at, chat=1, message=1)
 
     def _conversation(self, person: Person, agent, at: float) -> None:
         """The customer opens; the agent answers in their own time, or not at all."""
         dice, past = self.dice, self.past
         for _ in range(dice.choice((1, 2, 2, 3, 4))):
-            past.event(person.customer_id, "message_received", at, agent=agent.userid)
+            past.said(person, at, agent=agent.userid, by_customer=True)
             asked_at, at = at, at + dice.uniform(8, 90)
         past.count(agent.userid, asked_at, opened=1)
         if dice.happens(agent.reply_minutes / 300):
@@ -163,7 +163,7 @@ class Journeys:
         sent = dice.choice((1, 2, 2, 3, 4))
         past.count(agent.userid, reply_at, chat=1, message=sent)
         for _ in range(sent):
-            past.event(person.customer_id, "message_sent", reply_at, agent=agent.userid)
+            past.said(person, reply_at, agent=agent.userid, by_customer=False)
             reply_at += dice.uniform(10, 120)
 
     def _buy(self, person: Person, agent) -> None:

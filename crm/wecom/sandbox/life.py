@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 MEAN_SECONDS = 5.0
 NIGHT_FACTOR = 2.5  # Slower, never silent: somebody may be watching.
 ORDERS_EVERY = 240.0
+ANSWERED, ANSWER_SECONDS = 0.85, 150.0
 MOST_ORDER_FILES = 20
 
 ACTS = Weighted(
@@ -40,11 +41,11 @@ class Life:
         self.on = sandbox.config.life
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.next_orders = 0.0
-        self.halves: list[tuple[float, str, str]] = []
+        self.later: list[tuple[float, str, dict]] = []
 
     def reset(self) -> None:
         self.on = self.sandbox.config.life
-        self.halves.clear()
+        self.later.clear()
 
     def start(self) -> None:
         self.thread.start()
@@ -57,7 +58,7 @@ class Life:
         self.next_orders = self.sandbox.clock.now() + ORDERS_EVERY / 4 / self.sandbox.config.speed
         while not self.sandbox.stopping.wait(self._pause()):
             self.sandbox.settle()
-            self._finish_halves()
+            self._what_is_due()
             if not self.on:
                 continue
             postman = self.sandbox.postman
@@ -82,27 +83,29 @@ class Life:
             with self.sandbox.store.read() as db:
                 tired = moments.recently_pushed(db, self.sandbox.clock.now())
             given = dict(tired) if tired else {}
+        if kind == "chat":
+            given = {"answered": False}
         try:
             happened = perform(self.sandbox, kind, self.dice, **given)
         except CannotAct:
             return  # An empty world has nobody to leave it.
         if kind == "add_half":
-            due = self.sandbox.clock.now() + self.dice.uniform(3, 20)
-            self.halves.append((due, happened["UserID"], happened["ExternalUserID"]))
+            self._later(self.dice.uniform(3, 20), "complete_half", happened)
+        if happened.get("archived") and self.dice.happens(ANSWERED):
+            wait = self.dice.lognormvariate(0, 0.9) * ANSWER_SECONDS / self.sandbox.config.speed
+            self._later(wait, "message", happened, sender="member", msgtype="text")
 
-    def _finish_halves(self) -> None:
+    def _later(self, seconds: float, kind: str, happened: dict, **more: str) -> None:
+        pair = {"userid": happened["UserID"], "external_userid": happened["ExternalUserID"]}
+        self.later.append((self.sandbox.clock.now() + seconds, kind, pair | more))
+
+    def _what_is_due(self) -> None:
         now = self.sandbox.clock.now()
-        due = [half for half in self.halves if half[0] <= now]
-        self.halves = [half for half in self.halves if half[0] > now]
-        for _, userid, external_userid in due:
+        due = [later for later in self.later if later[0] <= now]
+        self.later = [later for later in self.later if later[0] > now]
+        for _at, kind, given in due:
             try:
-                perform(
-                    self.sandbox,
-                    "complete_half",
-                    self.dice,
-                    userid=userid,
-                    external_userid=external_userid,
-                )
+                perform(self.sandbox, kind, self.dice, **given)
             except CannotAct:
                 continue  # Gone before the member had looked.
 

@@ -1,9 +1,14 @@
 """What the first 90 days leave behind: rows for the store and rows for the company's own files."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+from . import talk
 from .clock import DAY, HOUR, SHANGHAI, day_start
 from .dice import Dice, Weighted
+
+if TYPE_CHECKING:
+    from .journeys import Person
 
 # People are up from seven to midnight, most of all at noon and in the evening.
 HOURS = Weighted(
@@ -30,7 +35,9 @@ class Past:
     orders: list[dict] = field(default_factory=list)
     events: list[tuple] = field(default_factory=list)
     routes: list[dict] = field(default_factory=list)
+    talk: list[tuple] = field(default_factory=list)
     series: dict[str, int] = field(default_factory=dict)
+    agreeing: float = 0.0  # Share of customers whose messages the archive keeps.
 
     def __post_init__(self):
         self.today = day_start(self.epoch)
@@ -73,6 +80,16 @@ class Past:
         """One past interaction for events.csv; what lies ahead of us has not happened."""
         if at < self.epoch:
             self.events.append((customer_id, name, at, agent, group, route, channel))
+
+    def said(self, person: "Person", at: float, *, agent: str, by_customer: bool) -> None:
+        """One message: in the archive where it is recent and may be kept, else in events.csv."""
+        if self.epoch - talk.SPAN <= at < self.epoch and talk.agrees(
+            self.agreeing, agent, person.key
+        ):
+            self.talk.append((at, agent, person.key, by_customer))
+            return
+        name = "message_received" if by_customer else "message_sent"
+        self.event(person.customer_id, name, at, agent=agent)
 
     def next_number(self, series: str) -> int:
         self.series[series] = self.series.get(series, 0) + 1

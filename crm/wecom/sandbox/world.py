@@ -8,7 +8,7 @@ import json
 import sqlite3
 from dataclasses import dataclass, field
 
-from . import export, history, names
+from . import export, history, names, talk
 from .clock import DAY, day_start
 from .dice import Dice
 from .store import Store
@@ -24,6 +24,7 @@ class Plan:
     groups: int = 150
     days: int = 90
     empty: bool = False
+    agreeing: float = 0.0  # Share of customers who have agreed to the chat archive.
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ def generate(plan: Plan, *, epoch: float, db: sqlite3.Connection, store: Store) 
     if not plan.empty:
         past = history.tell(plan, organisation, dice, epoch=epoch)
         history.write(db, past)
+        talk.write(db, past, Dice(f"{plan.seed}/talk"))
         export.write(store.files, past, dice)
     store.put("epoch", epoch)
     store.put("seed", plan.seed)
