@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from crm.outreach import following, handlers
+from crm.outreach import following, handlers, own_sends
 
 # Workers and commands reach the handlers through this module; importing it registers them.
 __all__ = ["handlers"]
@@ -16,3 +16,11 @@ def follow_due() -> int:
     for batch_id in following.due_batches(timezone.now()):
         asked += following.follow(batch_id, now=timezone.now())
     return asked
+
+
+@shared_task
+def count_own_sends() -> int:
+    """Look for what agents sent of their own accord, and count who received it."""
+    now = timezone.now()
+    own_sends.find_own_sends(now=now)
+    return own_sends.count_own_sends(now=now)

@@ -13,7 +13,7 @@ from crm.customers.models import Contact, Customer
 from crm.outbox import registry
 from crm.outbox.dispatcher import dispatch
 from crm.outbox.models import OutboxItem, QuietHours
-from crm.outreach import actions, caps, following
+from crm.outreach import actions, caps, following, own_sends
 from crm.outreach.actions import NotAllowed, StaleSend
 from crm.outreach.content import SendContent, SendRejected
 from crm.outreach.models import AgentSend, MassBatch, MassRecipient, MassSend, OptOut, ReceiveCap
@@ -382,3 +382,30 @@ def test_whom_wecom_would_not_give_it_gives_the_unit_back(world):
     assert gone.result == 2
     assert not caps.SendSlot.objects.filter(recipient=gone).exists()
     assert caps.SendSlot.objects.filter(recipient__batch=batch).exists()
+
+
+def test_an_agent_s_own_mass_send_is_found_and_counted_once(world):
+    agent = world.agents[0]
+    world.sandbox.step("personal_mass", userid=agent.userid)
+    world.pass_(minutes=5)
+    for _round in range(2):
+        own_sends.find_own_sends(now=world.clock())
+        own_sends.count_own_sends(now=world.clock())
+        world.pass_(hours=1)
+    own = AgentSend.objects.get()
+    assert own.agent == agent
+    assert own.received == caps.SendSlot.objects.filter(msgid=own.msgid).count() > 0
+
+
+def test_what_an_agent_sent_takes_the_room_of_our_send(world):
+    cap_of(world, 1)
+    agent = world.agents[0]
+    world.sandbox.step("personal_mass", userid=agent.userid)
+    world.pass_(minutes=5)
+    own_sends.find_own_sends(now=world.clock())
+    own_sends.count_own_sends(now=world.clock())
+    had = set(caps.SendSlot.objects.values_list("customer_id", flat=True))
+    send = world.sent()
+    left_out = send.recipients.filter(reason=Reason.CAP).values_list("customer_id", flat=True)
+    assert set(left_out) == had
+    assert had
