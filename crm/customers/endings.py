@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from crm.customers.derived import refresh_customers
 from crm.customers.identity import ensure_customers, one_writer
@@ -10,6 +10,7 @@ from crm.customers.models import Contact, Customer
 from crm.customers.relations import SAME_START, agent_ids, friend_added, userids_of
 from crm.timeline.actions import NewFact, append_facts
 from crm.timeline.models import Fact
+from crm.timeline.queries import KIND_IDS
 from crm.wecom.records import ExternalSeen
 
 Status = Contact.Status
@@ -117,6 +118,8 @@ def note_message_received(
     contact, is_new = _contact(external_userid, userid, at, now)
     if is_new:
         _settle(contact)
+    if _is_archived(contact, at):
+        return
     fact = NewFact(
         customer_id=contact.customer_id,
         kind="message_received",
@@ -128,6 +131,19 @@ def note_message_received(
     )
     append_facts([fact], now=now)
     refresh_customers([contact.customer_id], now)
+
+
+def _is_archived(contact: Contact, at: datetime) -> bool:
+    """Whether the archive has told of this message already; events count whole seconds."""
+    second = at.replace(microsecond=0)
+    return Fact.unsafe_all.filter(
+        customer_id=contact.customer_id,
+        agent_id=contact.agent_id,
+        kind_id=KIND_IDS["message_received"],
+        source="archive",
+        at__gte=second,
+        at__lt=second + timedelta(seconds=1),
+    ).exists()
 
 
 def _contact(
