@@ -40,10 +40,22 @@ if (dialog) {
     return text.split(/\s+/).every((part) => words.includes(part));
   };
 
+  // Typed letters mean the beginning of a word first, its middle only where nothing begins so.
+  const begins = (option, text) => {
+    const words = ` ${option.dataset.words} ${option.textContent.toLowerCase()}`;
+    return text.split(/\s+/).every((part) => words.includes(` ${part}`));
+  };
+
+  const weight = (option, text) => {
+    if (option.dataset.query) return 2;
+    return begins(option, text) ? 0 : 1;
+  };
+
   function render() {
     const text = input.value.trim().toLowerCase();
     shown = options.filter((option) => matches(option, text));
     if (!text) shown.sort((a, b) => rank(a) - rank(b));
+    else shown.sort((a, b) => weight(a, text) - weight(b, text));
     for (const option of options) option.hidden = !shown.includes(option);
     for (const option of shown) {
       if (option.dataset.query) {
