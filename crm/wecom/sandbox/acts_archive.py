@@ -102,7 +102,7 @@ class ArchiveActs(LinkActs):
         pair = self._pair(userid, external_userid, add_way=self.CHATTY)
         key = {"userid": pair["userid"], "external_userid": pair["external_userid"]}
         told = super().chat(**key)
-        told |= {"UserID": key["userid"], "ExternalUserID": key["external_userid"]}
+        told |= key  # In the operator's words: the event itself may name nobody.
         if not archive.may_keep(self.db, *key.values()):
             return told | {"archived": False}
         self.message(**key)

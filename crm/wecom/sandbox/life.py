@@ -96,7 +96,9 @@ class Life:
             self._later(wait, "message", happened, sender="member", msgtype="text")
 
     def _later(self, seconds: float, kind: str, happened: dict, **more: str) -> None:
-        pair = {"userid": happened["UserID"], "external_userid": happened["ExternalUserID"]}
+        # A chat names the pair in the operator's words, other acts in the event's.
+        names = {"userid": "UserID", "external_userid": "ExternalUserID"}
+        pair = {name: happened.get(name) or happened[told] for name, told in names.items()}
         self.later.append((self.sandbox.clock.now() + seconds, kind, pair | more))
 
     def _what_is_due(self) -> None:
