@@ -14,2214 +14,1013 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     initial = True
 
     dependencies = [
-        ("auth", "0012_alter_user_first_name_max_length"),
+        ('auth', '0012_alter_user_first_name_max_length'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="Agent",
+            name='Agent',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="建立时间")),
-                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="更新时间")),
-                (
-                    "userid",
-                    models.CharField(max_length=64, unique=True, verbose_name="企业微信账号"),
-                ),
-                ("name", models.CharField(max_length=64, verbose_name="姓名")),
-                ("name_sort", models.CharField(default="", editable=False, max_length=128)),
-                ("position", models.CharField(blank=True, max_length=64, verbose_name="职务")),
-                ("is_leader", models.BooleanField(default=False, verbose_name="部门负责人")),
-                (
-                    "status",
-                    models.CharField(
-                        choices=[
-                            ("active", "在职"),
-                            ("disabled", "停用"),
-                            ("not_activated", "未激活"),
-                            ("left", "已离职"),
-                        ],
-                        default="active",
-                        max_length=16,
-                        verbose_name="状态",
-                    ),
-                ),
-                ("left_at", models.DateTimeField(blank=True, null=True, verbose_name="离职时间")),
-                ("synced_at", models.DateTimeField(blank=True, null=True, verbose_name="同步时间")),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='建立时间')),
+                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='更新时间')),
+                ('userid', models.CharField(max_length=64, unique=True, verbose_name='企业微信账号')),
+                ('name', models.CharField(max_length=64, verbose_name='姓名')),
+                ('name_sort', models.CharField(default='', editable=False, max_length=128)),
+                ('position', models.CharField(blank=True, max_length=64, verbose_name='职务')),
+                ('is_leader', models.BooleanField(default=False, verbose_name='部门负责人')),
+                ('status', models.CharField(choices=[('active', '在职'), ('disabled', '停用'), ('not_activated', '未激活'), ('left', '已离职')], default='active', max_length=16, verbose_name='状态')),
+                ('left_at', models.DateTimeField(blank=True, null=True, verbose_name='离职时间')),
+                ('synced_at', models.DateTimeField(blank=True, null=True, verbose_name='同步时间')),
             ],
             options={
-                "verbose_name": "员工",
-                "verbose_name_plural": "员工",
-                "ordering": ["name_sort", "pk"],
+                'verbose_name': '员工',
+                'verbose_name_plural': '员工',
+                'ordering': ['name_sort', 'pk'],
             },
             managers=[
-                ("unsafe_all", django.db.models.manager.Manager()),
+                ('unsafe_all', django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name="Channel",
+            name='Channel',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="建立时间")),
-                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="更新时间")),
-                ("code", models.CharField(max_length=64, unique=True, verbose_name="代码")),
-                ("name", models.CharField(max_length=64, verbose_name="名称")),
-                ("moment", models.CharField(blank=True, max_length=64, verbose_name="有效时机")),
-                ("is_active", models.BooleanField(default=True, verbose_name="启用")),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='建立时间')),
+                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='更新时间')),
+                ('code', models.CharField(max_length=64, unique=True, verbose_name='代码')),
+                ('name', models.CharField(max_length=64, verbose_name='名称')),
+                ('moment', models.CharField(blank=True, max_length=64, verbose_name='有效时机')),
+                ('is_active', models.BooleanField(default=True, verbose_name='启用')),
             ],
             options={
-                "verbose_name": "渠道",
-                "verbose_name_plural": "渠道",
-                "ordering": ["code"],
+                'verbose_name': '渠道',
+                'verbose_name_plural': '渠道',
+                'ordering': ['code'],
             },
         ),
         migrations.CreateModel(
-            name="FactKind",
+            name='FactKind',
             fields=[
-                ("id", models.SmallIntegerField(primary_key=True, serialize=False)),
-                ("code", models.SlugField(max_length=64, unique=True, verbose_name="代码")),
-                ("label_zh", models.CharField(max_length=64, verbose_name="中文名")),
-                ("label_en", models.CharField(blank=True, max_length=64, verbose_name="英文名")),
-                ("meaning", models.CharField(blank=True, max_length=255, verbose_name="含义")),
-                ("emitter", models.CharField(default="api", max_length=32, verbose_name="来源")),
-                ("is_builtin", models.BooleanField(default=False, verbose_name="内置")),
+                ('id', models.SmallIntegerField(primary_key=True, serialize=False)),
+                ('code', models.SlugField(max_length=64, unique=True, verbose_name='代码')),
+                ('label_zh', models.CharField(max_length=64, verbose_name='中文名')),
+                ('label_en', models.CharField(blank=True, max_length=64, verbose_name='英文名')),
+                ('meaning', models.CharField(blank=True, max_length=255, verbose_name='含义')),
+                ('emitter', models.CharField(default='api', max_length=32, verbose_name='来源')),
+                ('is_builtin', models.BooleanField(default=False, verbose_name='内置')),
             ],
             options={
-                "verbose_name": "事实种类",
-                "verbose_name_plural": "事实种类",
-                "ordering": ["id"],
+                'verbose_name': '事实种类',
+                'verbose_name_plural': '事实种类',
+                'ordering': ['id'],
             },
         ),
         migrations.CreateModel(
-            name="Tag",
+            name='Tag',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="建立时间")),
-                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="更新时间")),
-                (
-                    "wecom_id",
-                    models.CharField(max_length=64, unique=True, verbose_name="企业微信编号"),
-                ),
-                ("name", models.CharField(max_length=64, verbose_name="名称")),
-                ("order", models.BigIntegerField(default=0, verbose_name="次序")),
-                ("is_deleted", models.BooleanField(default=False, verbose_name="已删除")),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='建立时间')),
+                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='更新时间')),
+                ('wecom_id', models.CharField(max_length=64, unique=True, verbose_name='企业微信编号')),
+                ('name', models.CharField(max_length=64, verbose_name='名称')),
+                ('order', models.BigIntegerField(default=0, verbose_name='次序')),
+                ('is_deleted', models.BooleanField(default=False, verbose_name='已删除')),
             ],
             options={
-                "verbose_name": "企业标签",
-                "verbose_name_plural": "企业标签",
-                "ordering": ["group", "-order", "name"],
+                'verbose_name': '企业标签',
+                'verbose_name_plural': '企业标签',
+                'ordering': ['group', '-order', 'name'],
             },
         ),
         migrations.CreateModel(
-            name="TagGroup",
+            name='TagGroup',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="建立时间")),
-                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="更新时间")),
-                (
-                    "wecom_id",
-                    models.CharField(max_length=64, unique=True, verbose_name="企业微信编号"),
-                ),
-                ("name", models.CharField(max_length=64, verbose_name="名称")),
-                ("order", models.BigIntegerField(default=0, verbose_name="次序")),
-                ("is_deleted", models.BooleanField(default=False, verbose_name="已删除")),
-                ("synced_at", models.DateTimeField(blank=True, null=True, verbose_name="同步时间")),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='建立时间')),
+                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='更新时间')),
+                ('wecom_id', models.CharField(max_length=64, unique=True, verbose_name='企业微信编号')),
+                ('name', models.CharField(max_length=64, verbose_name='名称')),
+                ('order', models.BigIntegerField(default=0, verbose_name='次序')),
+                ('is_deleted', models.BooleanField(default=False, verbose_name='已删除')),
+                ('synced_at', models.DateTimeField(blank=True, null=True, verbose_name='同步时间')),
             ],
             options={
-                "verbose_name": "标签组",
-                "verbose_name_plural": "标签组",
-                "ordering": ["-order", "name"],
+                'verbose_name': '标签组',
+                'verbose_name_plural': '标签组',
+                'ordering': ['-order', 'name'],
             },
         ),
         migrations.CreateModel(
-            name="User",
+            name='User',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("password", models.CharField(max_length=128, verbose_name="password")),
-                (
-                    "last_login",
-                    models.DateTimeField(blank=True, null=True, verbose_name="last login"),
-                ),
-                (
-                    "is_superuser",
-                    models.BooleanField(
-                        default=False,
-                        help_text="Designates that this user has all permissions without explicitly assigning them.",
-                        verbose_name="superuser status",
-                    ),
-                ),
-                (
-                    "username",
-                    models.CharField(
-                        error_messages={"unique": "A user with that username already exists."},
-                        help_text="Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only.",
-                        max_length=150,
-                        unique=True,
-                        validators=[django.contrib.auth.validators.UnicodeUsernameValidator()],
-                        verbose_name="username",
-                    ),
-                ),
-                (
-                    "first_name",
-                    models.CharField(blank=True, max_length=150, verbose_name="first name"),
-                ),
-                (
-                    "last_name",
-                    models.CharField(blank=True, max_length=150, verbose_name="last name"),
-                ),
-                (
-                    "email",
-                    models.EmailField(blank=True, max_length=254, verbose_name="email address"),
-                ),
-                (
-                    "is_staff",
-                    models.BooleanField(
-                        default=False,
-                        help_text="Designates whether the user can log into this admin site.",
-                        verbose_name="staff status",
-                    ),
-                ),
-                (
-                    "is_active",
-                    models.BooleanField(
-                        default=True,
-                        help_text="Designates whether this user should be treated as active. Unselect this instead of deleting accounts.",
-                        verbose_name="active",
-                    ),
-                ),
-                (
-                    "date_joined",
-                    models.DateTimeField(
-                        default=django.utils.timezone.now, verbose_name="date joined"
-                    ),
-                ),
-                (
-                    "role",
-                    models.CharField(
-                        choices=[
-                            ("agent", "员工"),
-                            ("lead", "主管"),
-                            ("operator", "运营"),
-                            ("manager", "经理"),
-                            ("reviewer", "合规"),
-                            ("admin", "管理员"),
-                            ("service", "系统对接"),
-                        ],
-                        default="agent",
-                        max_length=16,
-                        verbose_name="角色",
-                    ),
-                ),
-                (
-                    "language",
-                    models.CharField(
-                        choices=[("zh-hans", "简体中文"), ("en", "English")],
-                        default="zh-hans",
-                        max_length=8,
-                        verbose_name="语言",
-                    ),
-                ),
-                (
-                    "theme",
-                    models.CharField(
-                        choices=[("system", "跟随系统"), ("light", "浅色"), ("dark", "深色")],
-                        default="system",
-                        max_length=8,
-                        verbose_name="主题",
-                    ),
-                ),
-                ("red_means_rise", models.BooleanField(default=False, verbose_name="红涨绿跌")),
-                ("single_keys", models.BooleanField(default=True, verbose_name="单键快捷键")),
-                (
-                    "groups",
-                    models.ManyToManyField(
-                        blank=True,
-                        help_text="The groups this user belongs to. A user will get all permissions granted to each of their groups.",
-                        related_name="user_set",
-                        related_query_name="user",
-                        to="auth.group",
-                        verbose_name="groups",
-                    ),
-                ),
-                (
-                    "user_permissions",
-                    models.ManyToManyField(
-                        blank=True,
-                        help_text="Specific permissions for this user.",
-                        related_name="user_set",
-                        related_query_name="user",
-                        to="auth.permission",
-                        verbose_name="user permissions",
-                    ),
-                ),
-                (
-                    "agent",
-                    models.OneToOneField(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="user",
-                        to="crm.agent",
-                        verbose_name="员工",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('password', models.CharField(max_length=128, verbose_name='password')),
+                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
+                ('is_superuser', models.BooleanField(default=False, help_text='Designates that this user has all permissions without explicitly assigning them.', verbose_name='superuser status')),
+                ('username', models.CharField(error_messages={'unique': 'A user with that username already exists.'}, help_text='Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only.', max_length=150, unique=True, validators=[django.contrib.auth.validators.UnicodeUsernameValidator()], verbose_name='username')),
+                ('first_name', models.CharField(blank=True, max_length=150, verbose_name='first name')),
+                ('last_name', models.CharField(blank=True, max_length=150, verbose_name='last name')),
+                ('email', models.EmailField(blank=True, max_length=254, verbose_name='email address')),
+                ('is_staff', models.BooleanField(default=False, help_text='Designates whether the user can log into this admin site.', verbose_name='staff status')),
+                ('is_active', models.BooleanField(default=True, help_text='Designates whether this user should be treated as active. Unselect this instead of deleting accounts.', verbose_name='active')),
+                ('date_joined', models.DateTimeField(default=django.utils.timezone.now, verbose_name='date joined')),
+                ('role', models.CharField(choices=[('agent', '员工'), ('lead', '主管'), ('operator', '运营'), ('manager', '经理'), ('reviewer', '合规'), ('admin', '管理员'), ('service', '系统对接')], default='agent', max_length=16, verbose_name='角色')),
+                ('language', models.CharField(choices=[('zh-hans', '简体中文'), ('en', 'English')], default='zh-hans', max_length=8, verbose_name='语言')),
+                ('theme', models.CharField(choices=[('system', '跟随系统'), ('light', '浅色'), ('dark', '深色')], default='system', max_length=8, verbose_name='主题')),
+                ('red_means_rise', models.BooleanField(default=False, verbose_name='红涨绿跌')),
+                ('single_keys', models.BooleanField(default=True, verbose_name='单键快捷键')),
+                ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
+                ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
+                ('agent', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='user', to='crm.agent', verbose_name='员工')),
             ],
             options={
-                "verbose_name": "登录账号",
-                "verbose_name_plural": "登录账号",
+                'verbose_name': '登录账号',
+                'verbose_name_plural': '登录账号',
             },
             managers=[
-                ("objects", django.contrib.auth.models.UserManager()),
+                ('objects', django.contrib.auth.models.UserManager()),
             ],
         ),
         migrations.CreateModel(
-            name="ApiToken",
+            name='ApiToken',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="建立时间")),
-                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="更新时间")),
-                ("name", models.CharField(max_length=64, verbose_name="名称")),
-                ("prefix", models.CharField(max_length=12, unique=True, verbose_name="前缀")),
-                ("key_hash", models.CharField(editable=False, max_length=64, unique=True)),
-                (
-                    "permissions",
-                    django.contrib.postgres.fields.ArrayField(
-                        base_field=models.CharField(max_length=32),
-                        default=list,
-                        size=None,
-                        verbose_name="权限",
-                    ),
-                ),
-                ("expires_at", models.DateTimeField(verbose_name="到期")),
-                (
-                    "revoked_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="吊销时间"),
-                ),
-                (
-                    "last_used_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="最近使用"),
-                ),
-                (
-                    "user",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="tokens",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="账号",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='建立时间')),
+                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='更新时间')),
+                ('name', models.CharField(max_length=64, verbose_name='名称')),
+                ('prefix', models.CharField(max_length=12, unique=True, verbose_name='前缀')),
+                ('key_hash', models.CharField(editable=False, max_length=64, unique=True)),
+                ('permissions', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=32), default=list, size=None, verbose_name='权限')),
+                ('expires_at', models.DateTimeField(verbose_name='到期')),
+                ('revoked_at', models.DateTimeField(blank=True, null=True, verbose_name='吊销时间')),
+                ('last_used_at', models.DateTimeField(blank=True, null=True, verbose_name='最近使用')),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tokens', to=settings.AUTH_USER_MODEL, verbose_name='账号')),
             ],
             options={
-                "verbose_name": "接口令牌",
-                "verbose_name_plural": "接口令牌",
+                'verbose_name': '接口令牌',
+                'verbose_name_plural': '接口令牌',
             },
         ),
         migrations.CreateModel(
-            name="Audience",
+            name='Audience',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("name", models.CharField(max_length=128, verbose_name="名称")),
-                ("description", models.CharField(blank=True, max_length=512, verbose_name="说明")),
-                ("source", models.CharField(default="funnel", max_length=32, verbose_name="来源")),
-                ("question", models.JSONField(default=dict, verbose_name="问题")),
-                ("frozen_at", models.DateTimeField(verbose_name="冻结时间")),
-                ("customer_count", models.IntegerField(verbose_name="人数")),
-                (
-                    "created_by",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="建立人",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=128, verbose_name='名称')),
+                ('description', models.CharField(blank=True, max_length=512, verbose_name='说明')),
+                ('source', models.CharField(default='funnel', max_length=32, verbose_name='来源')),
+                ('question', models.JSONField(default=dict, verbose_name='问题')),
+                ('frozen_at', models.DateTimeField(verbose_name='冻结时间')),
+                ('customer_count', models.IntegerField(verbose_name='人数')),
+                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='建立人')),
             ],
             options={
-                "verbose_name": "人群",
-                "verbose_name_plural": "人群",
-                "ordering": ["-frozen_at", "-pk"],
+                'verbose_name': '人群',
+                'verbose_name_plural': '人群',
+                'ordering': ['-frozen_at', '-pk'],
             },
             managers=[
-                ("unsafe_all", django.db.models.manager.Manager()),
+                ('unsafe_all', django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name="Customer",
+            name='Customer',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="建立时间")),
-                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="更新时间")),
-                (
-                    "external_userid",
-                    models.CharField(
-                        blank=True,
-                        max_length=64,
-                        null=True,
-                        unique=True,
-                        verbose_name="外部联系人编号",
-                    ),
-                ),
-                (
-                    "customer_no",
-                    models.CharField(
-                        blank=True, max_length=64, null=True, unique=True, verbose_name="客户编号"
-                    ),
-                ),
-                (
-                    "unionid",
-                    models.CharField(
-                        blank=True, max_length=64, null=True, unique=True, verbose_name="unionid"
-                    ),
-                ),
-                ("name", models.CharField(max_length=128, verbose_name="昵称")),
-                ("name_sort", models.CharField(default="", editable=False, max_length=128)),
-                (
-                    "search",
-                    django.contrib.postgres.fields.ArrayField(
-                        base_field=models.TextField(), default=list, editable=False, size=None
-                    ),
-                ),
-                ("avatar", models.CharField(blank=True, max_length=512, verbose_name="头像")),
-                (
-                    "gender",
-                    models.SmallIntegerField(
-                        choices=[(0, "未知"), (1, "男"), (2, "女")], default=0, verbose_name="性别"
-                    ),
-                ),
-                ("phone", models.CharField(blank=True, max_length=32, verbose_name="手机号")),
-                ("city", models.CharField(blank=True, max_length=64, verbose_name="城市")),
-                ("birthday", models.DateField(blank=True, null=True, verbose_name="生日")),
-                (
-                    "stage",
-                    models.CharField(
-                        choices=[
-                            ("acquaintance", "相识"),
-                            ("familiarity", "相知"),
-                            ("warmth", "保温"),
-                            ("fatigue", "倦怠"),
-                            ("win_back", "挽回"),
-                        ],
-                        default="acquaintance",
-                        max_length=16,
-                        verbose_name="生命周期",
-                    ),
-                ),
-                (
-                    "stage_since",
-                    models.DateTimeField(blank=True, null=True, verbose_name="进入阶段时间"),
-                ),
-                ("is_friend", models.BooleanField(default=False, verbose_name="是好友")),
-                (
-                    "friend_since",
-                    models.DateTimeField(blank=True, null=True, verbose_name="首次加微"),
-                ),
-                (
-                    "tag_ids",
-                    django.contrib.postgres.fields.ArrayField(
-                        base_field=models.IntegerField(), default=list, editable=False, size=None
-                    ),
-                ),
-                ("group_count", models.IntegerField(default=0, verbose_name="所在群数")),
-                ("order_count", models.IntegerField(default=0, verbose_name="付款订单数")),
-                ("paid_cents", models.BigIntegerField(default=0, verbose_name="累计付款（分）")),
-                (
-                    "last_paid_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="最近付款"),
-                ),
-                (
-                    "last_message_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="最近发言"),
-                ),
-                (
-                    "last_fact_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="最近动态"),
-                ),
-                (
-                    "origin",
-                    models.CharField(default="wecom", max_length=32, verbose_name="建档来源"),
-                ),
-                (
-                    "known_since",
-                    models.DateTimeField(blank=True, null=True, verbose_name="建档时间"),
-                ),
-                ("synced_at", models.DateTimeField(blank=True, null=True, verbose_name="同步时间")),
-                (
-                    "channel",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="crm.channel",
-                        verbose_name="来源渠道",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='建立时间')),
+                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='更新时间')),
+                ('external_userid', models.CharField(blank=True, max_length=64, null=True, unique=True, verbose_name='外部联系人编号')),
+                ('customer_no', models.CharField(blank=True, max_length=64, null=True, unique=True, verbose_name='客户编号')),
+                ('unionid', models.CharField(blank=True, max_length=64, null=True, unique=True, verbose_name='unionid')),
+                ('name', models.CharField(max_length=128, verbose_name='昵称')),
+                ('name_sort', models.CharField(default='', editable=False, max_length=128)),
+                ('search', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), default=list, editable=False, size=None)),
+                ('avatar', models.CharField(blank=True, max_length=512, verbose_name='头像')),
+                ('gender', models.SmallIntegerField(choices=[(0, '未知'), (1, '男'), (2, '女')], default=0, verbose_name='性别')),
+                ('phone', models.CharField(blank=True, max_length=32, verbose_name='手机号')),
+                ('city', models.CharField(blank=True, max_length=64, verbose_name='城市')),
+                ('birthday', models.DateField(blank=True, null=True, verbose_name='生日')),
+                ('stage', models.CharField(choices=[('acquaintance', '相识'), ('familiarity', '相知'), ('warmth', '保温'), ('fatigue', '倦怠'), ('win_back', '挽回')], default='acquaintance', max_length=16, verbose_name='生命周期')),
+                ('stage_since', models.DateTimeField(blank=True, null=True, verbose_name='进入阶段时间')),
+                ('is_friend', models.BooleanField(default=False, verbose_name='是好友')),
+                ('friend_since', models.DateTimeField(blank=True, null=True, verbose_name='首次加微')),
+                ('tag_ids', django.contrib.postgres.fields.ArrayField(base_field=models.IntegerField(), default=list, editable=False, size=None)),
+                ('group_count', models.IntegerField(default=0, verbose_name='所在群数')),
+                ('order_count', models.IntegerField(default=0, verbose_name='付款订单数')),
+                ('paid_cents', models.BigIntegerField(default=0, verbose_name='累计付款（分）')),
+                ('last_paid_at', models.DateTimeField(blank=True, null=True, verbose_name='最近付款')),
+                ('last_message_at', models.DateTimeField(blank=True, null=True, verbose_name='最近发言')),
+                ('last_fact_at', models.DateTimeField(blank=True, null=True, verbose_name='最近动态')),
+                ('origin', models.CharField(default='wecom', max_length=32, verbose_name='建档来源')),
+                ('known_since', models.DateTimeField(blank=True, null=True, verbose_name='建档时间')),
+                ('synced_at', models.DateTimeField(blank=True, null=True, verbose_name='同步时间')),
+                ('channel', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='crm.channel', verbose_name='来源渠道')),
             ],
             options={
-                "verbose_name": "客户",
-                "verbose_name_plural": "客户",
+                'verbose_name': '客户',
+                'verbose_name_plural': '客户',
             },
             managers=[
-                ("unsafe_all", django.db.models.manager.Manager()),
+                ('unsafe_all', django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name="AudienceMember",
+            name='AudienceMember',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "audience",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="members",
-                        to="crm.audience",
-                        verbose_name="人群",
-                    ),
-                ),
-                (
-                    "customer",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="+",
-                        to="crm.customer",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('audience', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='members', to='crm.audience', verbose_name='人群')),
+                ('customer', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='crm.customer')),
             ],
         ),
         migrations.CreateModel(
-            name="Department",
+            name='Department',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="建立时间")),
-                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="更新时间")),
-                ("wecom_id", models.BigIntegerField(unique=True, verbose_name="企业微信部门号")),
-                ("name", models.CharField(max_length=128, verbose_name="名称")),
-                (
-                    "path",
-                    models.CharField(
-                        db_index=True, default="/", max_length=255, verbose_name="路径"
-                    ),
-                ),
-                ("order", models.BigIntegerField(default=0, verbose_name="次序")),
-                ("is_active", models.BooleanField(default=True, verbose_name="有效")),
-                (
-                    "parent",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="children",
-                        to="crm.department",
-                        verbose_name="上级",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='建立时间')),
+                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='更新时间')),
+                ('wecom_id', models.BigIntegerField(unique=True, verbose_name='企业微信部门号')),
+                ('name', models.CharField(max_length=128, verbose_name='名称')),
+                ('path', models.CharField(db_index=True, default='/', max_length=255, verbose_name='路径')),
+                ('order', models.BigIntegerField(default=0, verbose_name='次序')),
+                ('is_active', models.BooleanField(default=True, verbose_name='有效')),
+                ('parent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='children', to='crm.department', verbose_name='上级')),
             ],
             options={
-                "verbose_name": "部门",
-                "verbose_name_plural": "部门",
-                "ordering": ["path"],
+                'verbose_name': '部门',
+                'verbose_name_plural': '部门',
+                'ordering': ['path'],
             },
         ),
         migrations.AddField(
-            model_name="agent",
-            name="department",
-            field=models.ForeignKey(
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="agents",
-                to="crm.department",
-                verbose_name="部门",
-            ),
+            model_name='agent',
+            name='department',
+            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='agents', to='crm.department', verbose_name='部门'),
         ),
         migrations.AddField(
-            model_name="user",
-            name="departments",
-            field=models.ManyToManyField(
-                blank=True, related_name="overseers", to="crm.department", verbose_name="管辖部门"
-            ),
+            model_name='user',
+            name='departments',
+            field=models.ManyToManyField(blank=True, related_name='overseers', to='crm.department', verbose_name='管辖部门'),
         ),
         migrations.CreateModel(
-            name="Group",
+            name='Group',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="建立时间")),
-                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="更新时间")),
-                ("chat_id", models.CharField(max_length=64, unique=True, verbose_name="群编号")),
-                ("name", models.CharField(blank=True, max_length=128, verbose_name="群名")),
-                ("name_sort", models.CharField(default="", editable=False, max_length=128)),
-                ("opened_at", models.DateTimeField(verbose_name="建群时间")),
-                (
-                    "dismissed_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="解散时间"),
-                ),
-                ("notice", models.TextField(blank=True, verbose_name="群公告")),
-                ("member_version", models.CharField(blank=True, max_length=64)),
-                ("customer_count", models.IntegerField(default=0, verbose_name="客户数")),
-                ("agent_count", models.IntegerField(default=0, verbose_name="员工数")),
-                ("synced_at", models.DateTimeField(blank=True, null=True, verbose_name="同步时间")),
-                (
-                    "owner",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="owned_groups",
-                        to="crm.agent",
-                        verbose_name="群主",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='建立时间')),
+                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='更新时间')),
+                ('chat_id', models.CharField(max_length=64, unique=True, verbose_name='群编号')),
+                ('name', models.CharField(blank=True, max_length=128, verbose_name='群名')),
+                ('name_sort', models.CharField(default='', editable=False, max_length=128)),
+                ('opened_at', models.DateTimeField(verbose_name='建群时间')),
+                ('dismissed_at', models.DateTimeField(blank=True, null=True, verbose_name='解散时间')),
+                ('notice', models.TextField(blank=True, verbose_name='群公告')),
+                ('member_version', models.CharField(blank=True, max_length=64)),
+                ('customer_count', models.IntegerField(default=0, verbose_name='客户数')),
+                ('agent_count', models.IntegerField(default=0, verbose_name='员工数')),
+                ('synced_at', models.DateTimeField(blank=True, null=True, verbose_name='同步时间')),
+                ('owner', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='owned_groups', to='crm.agent', verbose_name='群主')),
             ],
             options={
-                "verbose_name": "客户群",
-                "verbose_name_plural": "客户群",
-                "ordering": ["name_sort", "pk"],
+                'verbose_name': '客户群',
+                'verbose_name_plural': '客户群',
+                'ordering': ['name_sort', 'pk'],
             },
             managers=[
-                ("unsafe_all", django.db.models.manager.Manager()),
+                ('unsafe_all', django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name="IdentityConflict",
+            name='IdentityConflict',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "kind",
-                    models.CharField(
-                        choices=[
-                            ("unionid_taken", "unionid 属于另一位客户"),
-                            ("unionid_changed", "unionid 与已有的不同"),
-                            ("number_taken", "客户编号属于另一位客户"),
-                        ],
-                        max_length=24,
-                        verbose_name="种类",
-                    ),
-                ),
-                ("evidence", models.CharField(max_length=64, verbose_name="证据")),
-                ("first_seen_at", models.DateTimeField(verbose_name="首次发现")),
-                ("last_seen_at", models.DateTimeField(verbose_name="最近发现")),
-                (
-                    "customer",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="identity_conflicts",
-                        to="crm.customer",
-                        verbose_name="客户",
-                    ),
-                ),
-                (
-                    "other",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="+",
-                        to="crm.customer",
-                        verbose_name="另一位客户",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(choices=[('unionid_taken', 'unionid 属于另一位客户'), ('unionid_changed', 'unionid 与已有的不同'), ('number_taken', '客户编号属于另一位客户')], max_length=24, verbose_name='种类')),
+                ('evidence', models.CharField(max_length=64, verbose_name='证据')),
+                ('first_seen_at', models.DateTimeField(verbose_name='首次发现')),
+                ('last_seen_at', models.DateTimeField(verbose_name='最近发现')),
+                ('customer', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='identity_conflicts', to='crm.customer', verbose_name='客户')),
+                ('other', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='crm.customer', verbose_name='另一位客户')),
             ],
             options={
-                "verbose_name": "身份冲突",
-                "verbose_name_plural": "身份冲突",
-                "ordering": ["-last_seen_at"],
+                'verbose_name': '身份冲突',
+                'verbose_name_plural': '身份冲突',
+                'ordering': ['-last_seen_at'],
             },
         ),
         migrations.CreateModel(
-            name="ImportMapping",
+            name='ImportMapping',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="建立时间")),
-                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="更新时间")),
-                (
-                    "kind",
-                    models.CharField(
-                        choices=[
-                            ("customers", "客户"),
-                            ("orders", "订单"),
-                            ("events", "事件"),
-                            ("routes", "线路"),
-                        ],
-                        max_length=16,
-                        verbose_name="数据种类",
-                    ),
-                ),
-                ("signature", models.CharField(editable=False, max_length=64)),
-                ("mapping", models.JSONField(default=dict, verbose_name="列对应")),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='建立时间')),
+                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='更新时间')),
+                ('kind', models.CharField(choices=[('customers', '客户'), ('orders', '订单'), ('events', '事件'), ('routes', '线路')], max_length=16, verbose_name='数据种类')),
+                ('signature', models.CharField(editable=False, max_length=64)),
+                ('mapping', models.JSONField(default=dict, verbose_name='列对应')),
             ],
             options={
-                "verbose_name": "列对应",
-                "verbose_name_plural": "列对应",
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("kind", "signature"), name="one_mapping_per_header"
-                    )
-                ],
+                'verbose_name': '列对应',
+                'verbose_name_plural': '列对应',
+                'constraints': [models.UniqueConstraint(fields=('kind', 'signature'), name='one_mapping_per_header')],
             },
         ),
         migrations.CreateModel(
-            name="InboxEvent",
+            name='InboxEvent',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("digest", models.BinaryField(max_length=32, unique=True, verbose_name="摘要")),
-                ("message", models.TextField(verbose_name="原文")),
-                ("event", models.CharField(blank=True, max_length=64, verbose_name="事件")),
-                ("change_type", models.CharField(blank=True, max_length=64, verbose_name="变更")),
-                ("happened_at", models.DateTimeField(verbose_name="发生时间")),
-                ("received_at", models.DateTimeField(verbose_name="收到时间")),
-                (
-                    "state",
-                    models.CharField(
-                        choices=[
-                            ("waiting", "待处理"),
-                            ("leased", "处理中"),
-                            ("done", "已处理"),
-                            ("ignored", "无需处理"),
-                            ("parked", "已搁置"),
-                        ],
-                        default="waiting",
-                        max_length=8,
-                        verbose_name="状态",
-                    ),
-                ),
-                ("next_try_at", models.DateTimeField(verbose_name="下次处理")),
-                ("attempts", models.SmallIntegerField(default=0, verbose_name="尝试次数")),
-                ("deferrals", models.IntegerField(default=0, verbose_name="推迟次数")),
-                ("fence", models.IntegerField(default=0, verbose_name="租约号")),
-                (
-                    "finished_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="完成时间"),
-                ),
-                ("reason", models.CharField(blank=True, max_length=255, verbose_name="原因")),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('digest', models.BinaryField(max_length=32, unique=True, verbose_name='摘要')),
+                ('message', models.TextField(verbose_name='原文')),
+                ('event', models.CharField(blank=True, max_length=64, verbose_name='事件')),
+                ('change_type', models.CharField(blank=True, max_length=64, verbose_name='变更')),
+                ('happened_at', models.DateTimeField(verbose_name='发生时间')),
+                ('received_at', models.DateTimeField(verbose_name='收到时间')),
+                ('state', models.CharField(choices=[('waiting', '待处理'), ('leased', '处理中'), ('done', '已处理'), ('ignored', '无需处理'), ('parked', '已搁置')], default='waiting', max_length=8, verbose_name='状态')),
+                ('next_try_at', models.DateTimeField(verbose_name='下次处理')),
+                ('attempts', models.SmallIntegerField(default=0, verbose_name='尝试次数')),
+                ('deferrals', models.IntegerField(default=0, verbose_name='推迟次数')),
+                ('fence', models.IntegerField(default=0, verbose_name='租约号')),
+                ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='完成时间')),
+                ('reason', models.CharField(blank=True, max_length=255, verbose_name='原因')),
             ],
             options={
-                "verbose_name": "回调",
-                "verbose_name_plural": "回调",
-                "ordering": ["-pk"],
-                "indexes": [
-                    models.Index(
-                        condition=models.Q(("state__in", ["waiting", "leased"])),
-                        fields=["next_try_at"],
-                        name="inbox_due",
-                    ),
-                    models.Index(fields=["received_at"], name="inbox_received"),
-                ],
+                'verbose_name': '回调',
+                'verbose_name_plural': '回调',
+                'ordering': ['-pk'],
+                'indexes': [models.Index(condition=models.Q(('state__in', ['waiting', 'leased'])), fields=['next_try_at'], name='inbox_due'), models.Index(fields=['received_at'], name='inbox_received')],
             },
         ),
         migrations.CreateModel(
-            name="Job",
+            name='Job',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="建立时间")),
-                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="更新时间")),
-                (
-                    "kind",
-                    models.CharField(
-                        choices=[
-                            ("import.check", "检查文件"),
-                            ("import", "导入文件"),
-                            ("export", "导出文件"),
-                            ("sync", "同步企业微信"),
-                        ],
-                        max_length=32,
-                        verbose_name="种类",
-                    ),
-                ),
-                ("title", models.CharField(blank=True, max_length=255, verbose_name="名称")),
-                (
-                    "state",
-                    models.CharField(
-                        choices=[
-                            ("waiting", "等待中"),
-                            ("running", "进行中"),
-                            ("done", "已完成"),
-                            ("failed", "失败"),
-                            ("cancelled", "已取消"),
-                            ("interrupted", "已中断"),
-                        ],
-                        default="waiting",
-                        max_length=16,
-                        verbose_name="状态",
-                    ),
-                ),
-                (
-                    "phase",
-                    models.CharField(
-                        blank=True,
-                        choices=[
-                            ("reading", "读取"),
-                            ("checking", "核对"),
-                            ("writing", "写入"),
-                            ("refreshing", "更新客户"),
-                        ],
-                        max_length=16,
-                        verbose_name="阶段",
-                    ),
-                ),
-                ("done", models.BigIntegerField(default=0, verbose_name="已处理")),
-                ("total", models.BigIntegerField(default=0, verbose_name="总数")),
-                ("percent", models.SmallIntegerField(default=0, verbose_name="进度")),
-                ("message", models.CharField(blank=True, max_length=512, verbose_name="说明")),
-                ("cancel_requested", models.BooleanField(default=False, verbose_name="已请求取消")),
-                (
-                    "started_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="开始时间"),
-                ),
-                (
-                    "finished_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="结束时间"),
-                ),
-                ("heartbeat_at", models.DateTimeField(blank=True, null=True, verbose_name="心跳")),
-                ("params", models.JSONField(default=dict, verbose_name="参数")),
-                ("result", models.JSONField(default=dict, verbose_name="结果")),
-                ("report", models.CharField(blank=True, max_length=255, verbose_name="逐行报告")),
-                ("page", models.CharField(blank=True, max_length=255, verbose_name="页面")),
-                (
-                    "owner",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="jobs",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="发起人",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='建立时间')),
+                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='更新时间')),
+                ('kind', models.CharField(choices=[('import.check', '检查文件'), ('import', '导入文件'), ('export', '导出文件'), ('sync', '同步企业微信')], max_length=32, verbose_name='种类')),
+                ('title', models.CharField(blank=True, max_length=255, verbose_name='名称')),
+                ('state', models.CharField(choices=[('waiting', '等待中'), ('running', '进行中'), ('done', '已完成'), ('failed', '失败'), ('cancelled', '已取消'), ('interrupted', '已中断')], default='waiting', max_length=16, verbose_name='状态')),
+                ('phase', models.CharField(blank=True, choices=[('reading', '读取'), ('checking', '核对'), ('writing', '写入'), ('refreshing', '更新客户')], max_length=16, verbose_name='阶段')),
+                ('done', models.BigIntegerField(default=0, verbose_name='已处理')),
+                ('total', models.BigIntegerField(default=0, verbose_name='总数')),
+                ('percent', models.SmallIntegerField(default=0, verbose_name='进度')),
+                ('message', models.CharField(blank=True, max_length=512, verbose_name='说明')),
+                ('cancel_requested', models.BooleanField(default=False, verbose_name='已请求取消')),
+                ('started_at', models.DateTimeField(blank=True, null=True, verbose_name='开始时间')),
+                ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='结束时间')),
+                ('heartbeat_at', models.DateTimeField(blank=True, null=True, verbose_name='心跳')),
+                ('params', models.JSONField(default=dict, verbose_name='参数')),
+                ('result', models.JSONField(default=dict, verbose_name='结果')),
+                ('report', models.CharField(blank=True, max_length=255, verbose_name='逐行报告')),
+                ('page', models.CharField(blank=True, max_length=255, verbose_name='页面')),
+                ('owner', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='jobs', to=settings.AUTH_USER_MODEL, verbose_name='发起人')),
             ],
             options={
-                "verbose_name": "作业",
-                "verbose_name_plural": "作业",
-                "ordering": ["-pk"],
+                'verbose_name': '作业',
+                'verbose_name_plural': '作业',
+                'ordering': ['-pk'],
             },
             managers=[
-                ("unsafe_all", django.db.models.manager.Manager()),
+                ('unsafe_all', django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name="FileImport",
+            name='FileImport',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="建立时间")),
-                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="更新时间")),
-                (
-                    "kind",
-                    models.CharField(
-                        choices=[
-                            ("customers", "客户"),
-                            ("orders", "订单"),
-                            ("events", "事件"),
-                            ("routes", "线路"),
-                        ],
-                        max_length=16,
-                        verbose_name="数据种类",
-                    ),
-                ),
-                ("file_name", models.CharField(max_length=255, verbose_name="文件名")),
-                ("stored_name", models.CharField(editable=False, max_length=64, unique=True)),
-                ("size", models.BigIntegerField(verbose_name="大小")),
-                ("headers", models.JSONField(default=list, verbose_name="列名")),
-                ("sample", models.JSONField(default=list, verbose_name="样例")),
-                ("signature", models.CharField(editable=False, max_length=64)),
-                ("mapping", models.JSONField(default=dict, verbose_name="列对应")),
-                (
-                    "removed_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="文件删除时间"),
-                ),
-                (
-                    "owner",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="imports",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="发起人",
-                    ),
-                ),
-                (
-                    "job",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to="crm.job",
-                        verbose_name="作业",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='建立时间')),
+                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='更新时间')),
+                ('kind', models.CharField(choices=[('customers', '客户'), ('orders', '订单'), ('events', '事件'), ('routes', '线路')], max_length=16, verbose_name='数据种类')),
+                ('file_name', models.CharField(max_length=255, verbose_name='文件名')),
+                ('stored_name', models.CharField(editable=False, max_length=64, unique=True)),
+                ('size', models.BigIntegerField(verbose_name='大小')),
+                ('headers', models.JSONField(default=list, verbose_name='列名')),
+                ('sample', models.JSONField(default=list, verbose_name='样例')),
+                ('signature', models.CharField(editable=False, max_length=64)),
+                ('mapping', models.JSONField(default=dict, verbose_name='列对应')),
+                ('removed_at', models.DateTimeField(blank=True, null=True, verbose_name='文件删除时间')),
+                ('owner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='imports', to=settings.AUTH_USER_MODEL, verbose_name='发起人')),
+                ('job', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='crm.job', verbose_name='作业')),
             ],
             options={
-                "verbose_name": "导入",
-                "verbose_name_plural": "导入",
-                "ordering": ["-pk"],
+                'verbose_name': '导入',
+                'verbose_name_plural': '导入',
+                'ordering': ['-pk'],
             },
             managers=[
-                ("unsafe_all", django.db.models.manager.Manager()),
+                ('unsafe_all', django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name="KeptAnswer",
+            name='KeptAnswer',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("key", models.CharField(max_length=128, verbose_name="幂等键")),
-                ("digest", models.CharField(editable=False, max_length=64)),
-                ("status", models.SmallIntegerField(default=0, verbose_name="状态码")),
-                ("answer", models.JSONField(default=dict, verbose_name="回答")),
-                ("at", models.DateTimeField(db_index=True, verbose_name="时间")),
-                (
-                    "user",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('key', models.CharField(max_length=128, verbose_name='幂等键')),
+                ('digest', models.CharField(editable=False, max_length=64)),
+                ('status', models.SmallIntegerField(default=0, verbose_name='状态码')),
+                ('answer', models.JSONField(default=dict, verbose_name='回答')),
+                ('at', models.DateTimeField(db_index=True, verbose_name='时间')),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={
-                "verbose_name": "幂等记录",
-                "verbose_name_plural": "幂等记录",
+                'verbose_name': '幂等记录',
+                'verbose_name_plural': '幂等记录',
             },
         ),
         migrations.CreateModel(
-            name="Membership",
+            name='Membership',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="建立时间")),
-                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="更新时间")),
-                ("userid", models.CharField(max_length=64, verbose_name="成员编号")),
-                ("nickname", models.CharField(blank=True, max_length=128, verbose_name="群昵称")),
-                ("joined_at", models.DateTimeField(verbose_name="入群时间")),
-                ("join_scene", models.SmallIntegerField(default=0, verbose_name="入群方式")),
-                ("state", models.CharField(blank=True, max_length=64, verbose_name="渠道参数")),
-                ("invited_by", models.CharField(blank=True, max_length=64, verbose_name="邀请人")),
-                ("left_at", models.DateTimeField(blank=True, null=True, verbose_name="退群时间")),
-                (
-                    "quit_scene",
-                    models.SmallIntegerField(blank=True, null=True, verbose_name="退群方式"),
-                ),
-                (
-                    "agent",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="memberships",
-                        to="crm.agent",
-                        verbose_name="员工",
-                    ),
-                ),
-                (
-                    "customer",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="memberships",
-                        to="crm.customer",
-                        verbose_name="客户",
-                    ),
-                ),
-                (
-                    "group",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="memberships",
-                        to="crm.group",
-                        verbose_name="客户群",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='建立时间')),
+                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='更新时间')),
+                ('userid', models.CharField(max_length=64, verbose_name='成员编号')),
+                ('nickname', models.CharField(blank=True, max_length=128, verbose_name='群昵称')),
+                ('joined_at', models.DateTimeField(verbose_name='入群时间')),
+                ('join_scene', models.SmallIntegerField(default=0, verbose_name='入群方式')),
+                ('state', models.CharField(blank=True, max_length=64, verbose_name='渠道参数')),
+                ('invited_by', models.CharField(blank=True, max_length=64, verbose_name='邀请人')),
+                ('left_at', models.DateTimeField(blank=True, null=True, verbose_name='退群时间')),
+                ('quit_scene', models.SmallIntegerField(blank=True, null=True, verbose_name='退群方式')),
+                ('agent', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='memberships', to='crm.agent', verbose_name='员工')),
+                ('customer', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='memberships', to='crm.customer', verbose_name='客户')),
+                ('group', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='memberships', to='crm.group', verbose_name='客户群')),
             ],
             options={
-                "verbose_name": "群成员",
-                "verbose_name_plural": "群成员",
+                'verbose_name': '群成员',
+                'verbose_name_plural': '群成员',
             },
             managers=[
-                ("unsafe_all", django.db.models.manager.Manager()),
+                ('unsafe_all', django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name="Moment",
+            name='Moment',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="建立时间")),
-                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="更新时间")),
-                ("title", models.CharField(max_length=64, verbose_name="名称")),
-                ("text", models.TextField(blank=True, verbose_name="正文")),
-                (
-                    "link_title",
-                    models.CharField(blank=True, max_length=64, verbose_name="链接标题"),
-                ),
-                ("link_url", models.URLField(blank=True, max_length=1024, verbose_name="链接地址")),
-                ("everyone", models.BooleanField(default=False, verbose_name="全体员工")),
-                ("publish_at", models.DateTimeField(verbose_name="发表时间")),
-                ("publish_wall", models.CharField(max_length=16, verbose_name="当地时间")),
-                (
-                    "zone",
-                    models.CharField(default="Asia/Shanghai", max_length=64, verbose_name="时区"),
-                ),
-                (
-                    "state",
-                    models.CharField(
-                        choices=[
-                            ("draft", "草稿"),
-                            ("waiting", "待审批"),
-                            ("approved", "已审批"),
-                            ("creating", "创建中"),
-                            ("created", "已创建"),
-                            ("publishing", "发表中"),
-                            ("done", "已结束"),
-                            ("failed", "失败"),
-                            ("cancelled", "已取消"),
-                            ("uncertain", "结果存疑"),
-                        ],
-                        default="draft",
-                        max_length=12,
-                        verbose_name="状态",
-                    ),
-                ),
-                ("version", models.IntegerField(default=1, verbose_name="版本")),
-                ("run", models.IntegerField(default=1, verbose_name="第几次发送")),
-                ("content_hash", models.CharField(max_length=64, verbose_name="内容摘要")),
-                ("submitted_at", models.DateTimeField(null=True, verbose_name="提交时间")),
-                ("approved_at", models.DateTimeField(null=True, verbose_name="审批时间")),
-                (
-                    "approved_hash",
-                    models.CharField(blank=True, max_length=64, verbose_name="审批时摘要"),
-                ),
-                (
-                    "rejection",
-                    models.CharField(blank=True, max_length=255, verbose_name="退回原因"),
-                ),
-                (
-                    "failure_code",
-                    models.CharField(blank=True, max_length=32, verbose_name="失败代码"),
-                ),
-                ("failure", models.CharField(blank=True, max_length=512, verbose_name="失败原因")),
-                (
-                    "wecom_job_id",
-                    models.CharField(blank=True, max_length=64, verbose_name="任务编号"),
-                ),
-                (
-                    "wecom_moment_id",
-                    models.CharField(
-                        blank=True, max_length=64, null=True, unique=True, verbose_name="朋友圈编号"
-                    ),
-                ),
-                ("remote_since", models.DateTimeField(null=True, verbose_name="创建时间")),
-                (
-                    "follow_at",
-                    models.DateTimeField(db_index=True, null=True, verbose_name="下次跟进"),
-                ),
-                ("followed_at", models.DateTimeField(null=True, verbose_name="最近跟进")),
-                (
-                    "follow_error",
-                    models.CharField(blank=True, max_length=255, verbose_name="跟进错误"),
-                ),
-                ("planned_customers", models.IntegerField(default=0, verbose_name="计划可见")),
-                ("finished_at", models.DateTimeField(null=True, verbose_name="结束时间")),
-                (
-                    "approved_by",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="审批人",
-                    ),
-                ),
-                (
-                    "created_by",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="建立人",
-                    ),
-                ),
-                (
-                    "sender_departments",
-                    models.ManyToManyField(
-                        blank=True, related_name="+", to="crm.department", verbose_name="发表部门"
-                    ),
-                ),
-                (
-                    "senders",
-                    models.ManyToManyField(
-                        blank=True, related_name="+", to="crm.agent", verbose_name="发表员工"
-                    ),
-                ),
-                (
-                    "submitted_by",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="提交人",
-                    ),
-                ),
-                (
-                    "updated_by",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="修改人",
-                    ),
-                ),
-                (
-                    "tags",
-                    models.ManyToManyField(
-                        blank=True, related_name="+", to="crm.tag", verbose_name="客户标签"
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='建立时间')),
+                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='更新时间')),
+                ('title', models.CharField(max_length=64, verbose_name='名称')),
+                ('text', models.TextField(blank=True, verbose_name='正文')),
+                ('link_title', models.CharField(blank=True, max_length=64, verbose_name='链接标题')),
+                ('link_url', models.URLField(blank=True, max_length=1024, verbose_name='链接地址')),
+                ('everyone', models.BooleanField(default=False, verbose_name='全体员工')),
+                ('publish_at', models.DateTimeField(verbose_name='发表时间')),
+                ('publish_wall', models.CharField(max_length=16, verbose_name='当地时间')),
+                ('zone', models.CharField(default='Asia/Shanghai', max_length=64, verbose_name='时区')),
+                ('state', models.CharField(choices=[('draft', '草稿'), ('waiting', '待审批'), ('approved', '已审批'), ('creating', '创建中'), ('created', '已创建'), ('publishing', '发表中'), ('done', '已结束'), ('failed', '失败'), ('cancelled', '已取消'), ('uncertain', '结果存疑')], default='draft', max_length=12, verbose_name='状态')),
+                ('version', models.IntegerField(default=1, verbose_name='版本')),
+                ('run', models.IntegerField(default=1, verbose_name='第几次发送')),
+                ('content_hash', models.CharField(max_length=64, verbose_name='内容摘要')),
+                ('submitted_at', models.DateTimeField(null=True, verbose_name='提交时间')),
+                ('approved_at', models.DateTimeField(null=True, verbose_name='审批时间')),
+                ('approved_hash', models.CharField(blank=True, max_length=64, verbose_name='审批时摘要')),
+                ('rejection', models.CharField(blank=True, max_length=255, verbose_name='退回原因')),
+                ('failure_code', models.CharField(blank=True, max_length=32, verbose_name='失败代码')),
+                ('failure', models.CharField(blank=True, max_length=512, verbose_name='失败原因')),
+                ('wecom_job_id', models.CharField(blank=True, max_length=64, verbose_name='任务编号')),
+                ('wecom_moment_id', models.CharField(blank=True, max_length=64, null=True, unique=True, verbose_name='朋友圈编号')),
+                ('remote_since', models.DateTimeField(null=True, verbose_name='创建时间')),
+                ('follow_at', models.DateTimeField(db_index=True, null=True, verbose_name='下次跟进')),
+                ('followed_at', models.DateTimeField(null=True, verbose_name='最近跟进')),
+                ('follow_error', models.CharField(blank=True, max_length=255, verbose_name='跟进错误')),
+                ('planned_customers', models.IntegerField(default=0, verbose_name='计划可见')),
+                ('finished_at', models.DateTimeField(null=True, verbose_name='结束时间')),
+                ('approved_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='审批人')),
+                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='建立人')),
+                ('sender_departments', models.ManyToManyField(blank=True, related_name='+', to='crm.department', verbose_name='发表部门')),
+                ('senders', models.ManyToManyField(blank=True, related_name='+', to='crm.agent', verbose_name='发表员工')),
+                ('submitted_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='提交人')),
+                ('updated_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='修改人')),
+                ('tags', models.ManyToManyField(blank=True, related_name='+', to='crm.tag', verbose_name='客户标签')),
             ],
             options={
-                "verbose_name": "朋友圈",
-                "verbose_name_plural": "朋友圈",
-                "ordering": ["publish_at", "pk"],
+                'verbose_name': '朋友圈',
+                'verbose_name_plural': '朋友圈',
+                'ordering': ['publish_at', 'pk'],
             },
             managers=[
-                ("unsafe_all", django.db.models.manager.Manager()),
+                ('unsafe_all', django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name="MomentImage",
+            name='MomentImage',
             fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("is_cover", models.BooleanField(default=False, verbose_name="链接封面")),
-                ("position", models.PositiveSmallIntegerField(default=0, verbose_name="次序")),
-                ("file", models.FileField(upload_to=crm.moments.models.image_path)),
-                ("extension", models.CharField(max_length=4)),
-                ("sha256", models.CharField(max_length=64)),
-                ("size", models.PositiveIntegerField()),
-                ("width", models.PositiveIntegerField()),
-                ("height", models.PositiveIntegerField()),
-                ("media_id", models.CharField(blank=True, max_length=256)),
-                ("media_at", models.DateTimeField(null=True)),
-                ("uploaded_at", models.DateTimeField(auto_now_add=True)),
-                (
-                    "moment",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="images",
-                        to="crm.moment",
-                    ),
-                ),
-                (
-                    "uploaded_by",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
+                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('is_cover', models.BooleanField(default=False, verbose_name='链接封面')),
+                ('position', models.PositiveSmallIntegerField(default=0, verbose_name='次序')),
+                ('file', models.FileField(upload_to=crm.moments.models.image_path)),
+                ('extension', models.CharField(max_length=4)),
+                ('sha256', models.CharField(max_length=64)),
+                ('size', models.PositiveIntegerField()),
+                ('width', models.PositiveIntegerField()),
+                ('height', models.PositiveIntegerField()),
+                ('media_id', models.CharField(blank=True, max_length=256)),
+                ('media_at', models.DateTimeField(null=True)),
+                ('uploaded_at', models.DateTimeField(auto_now_add=True)),
+                ('moment', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='images', to='crm.moment')),
+                ('uploaded_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={
-                "verbose_name": "配图",
-                "verbose_name_plural": "配图",
-                "ordering": ["is_cover", "position", "uploaded_at"],
+                'verbose_name': '配图',
+                'verbose_name_plural': '配图',
+                'ordering': ['is_cover', 'position', 'uploaded_at'],
             },
             managers=[
-                ("unsafe_all", django.db.models.manager.Manager()),
+                ('unsafe_all', django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name="MomentTask",
+            name='MomentTask',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("planned_customers", models.IntegerField(default=0, verbose_name="计划可见")),
-                ("is_invalid", models.BooleanField(default=False, verbose_name="未获任务")),
-                ("is_published", models.BooleanField(default=False, verbose_name="已发表")),
-                ("published_at", models.DateTimeField(null=True, verbose_name="发表时间")),
-                ("reminders", models.PositiveSmallIntegerField(default=0, verbose_name="提醒次数")),
-                ("reminded_at", models.DateTimeField(null=True, verbose_name="最近提醒")),
-                ("collected_at", models.DateTimeField(null=True, verbose_name="结果时间")),
-                (
-                    "agent",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="moment_tasks",
-                        to="crm.agent",
-                        verbose_name="员工",
-                    ),
-                ),
-                (
-                    "moment",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="tasks",
-                        to="crm.moment",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('planned_customers', models.IntegerField(default=0, verbose_name='计划可见')),
+                ('is_invalid', models.BooleanField(default=False, verbose_name='未获任务')),
+                ('is_published', models.BooleanField(default=False, verbose_name='已发表')),
+                ('published_at', models.DateTimeField(null=True, verbose_name='发表时间')),
+                ('reminders', models.PositiveSmallIntegerField(default=0, verbose_name='提醒次数')),
+                ('reminded_at', models.DateTimeField(null=True, verbose_name='最近提醒')),
+                ('collected_at', models.DateTimeField(null=True, verbose_name='结果时间')),
+                ('agent', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='moment_tasks', to='crm.agent', verbose_name='员工')),
+                ('moment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tasks', to='crm.moment')),
             ],
             options={
-                "verbose_name": "发表任务",
-                "verbose_name_plural": "发表任务",
+                'verbose_name': '发表任务',
+                'verbose_name_plural': '发表任务',
             },
             managers=[
-                ("unsafe_all", django.db.models.manager.Manager()),
+                ('unsafe_all', django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name="MomentReaction",
+            name='MomentReaction',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "kind",
-                    models.CharField(
-                        choices=[("like", "点赞"), ("comment", "评论")],
-                        max_length=8,
-                        verbose_name="种类",
-                    ),
-                ),
-                ("at", models.DateTimeField(verbose_name="时间")),
-                (
-                    "customer",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="crm.customer",
-                    ),
-                ),
-                (
-                    "task",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="reactions",
-                        to="crm.momenttask",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(choices=[('like', '点赞'), ('comment', '评论')], max_length=8, verbose_name='种类')),
+                ('at', models.DateTimeField(verbose_name='时间')),
+                ('customer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='crm.customer')),
+                ('task', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='reactions', to='crm.momenttask')),
             ],
             options={
-                "verbose_name": "互动",
-                "verbose_name_plural": "互动",
+                'verbose_name': '互动',
+                'verbose_name_plural': '互动',
             },
             managers=[
-                ("unsafe_all", django.db.models.manager.Manager()),
+                ('unsafe_all', django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name="MomentAudience",
+            name='MomentAudience',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("seen_at", models.DateTimeField(verbose_name="可见时间")),
-                (
-                    "customer",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="crm.customer",
-                    ),
-                ),
-                (
-                    "task",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="audience",
-                        to="crm.momenttask",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('seen_at', models.DateTimeField(verbose_name='可见时间')),
+                ('customer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='crm.customer')),
+                ('task', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='audience', to='crm.momenttask')),
             ],
             options={
-                "verbose_name": "可见客户",
-                "verbose_name_plural": "可见客户",
+                'verbose_name': '可见客户',
+                'verbose_name_plural': '可见客户',
             },
             managers=[
-                ("unsafe_all", django.db.models.manager.Manager()),
+                ('unsafe_all', django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name="Order",
+            name='Order',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="建立时间")),
-                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="更新时间")),
-                ("order_no", models.CharField(max_length=64, unique=True, verbose_name="订单号")),
-                (
-                    "status",
-                    models.CharField(
-                        choices=[
-                            ("pending", "待付款"),
-                            ("paid", "已付款"),
-                            ("completed", "已完成"),
-                            ("refunded", "已退款"),
-                            ("cancelled", "已取消"),
-                        ],
-                        max_length=16,
-                        verbose_name="状态",
-                    ),
-                ),
-                ("paid_at", models.DateTimeField(blank=True, null=True, verbose_name="付款时间")),
-                ("amount_cents", models.BigIntegerField(verbose_name="金额（分）")),
-                ("currency", models.CharField(default="CNY", max_length=3, verbose_name="币种")),
-                ("product", models.CharField(blank=True, max_length=128, verbose_name="产品")),
-                ("destination", models.CharField(blank=True, max_length=64, verbose_name="目的地")),
-                ("start_on", models.DateField(blank=True, null=True, verbose_name="出发日期")),
-                ("end_on", models.DateField(blank=True, null=True, verbose_name="返回日期")),
-                (
-                    "customer",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="orders",
-                        to="crm.customer",
-                        verbose_name="客户",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='建立时间')),
+                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='更新时间')),
+                ('order_no', models.CharField(max_length=64, unique=True, verbose_name='订单号')),
+                ('status', models.CharField(choices=[('pending', '待付款'), ('paid', '已付款'), ('completed', '已完成'), ('refunded', '已退款'), ('cancelled', '已取消')], max_length=16, verbose_name='状态')),
+                ('paid_at', models.DateTimeField(blank=True, null=True, verbose_name='付款时间')),
+                ('amount_cents', models.BigIntegerField(verbose_name='金额（分）')),
+                ('currency', models.CharField(default='CNY', max_length=3, verbose_name='币种')),
+                ('product', models.CharField(blank=True, max_length=128, verbose_name='产品')),
+                ('destination', models.CharField(blank=True, max_length=64, verbose_name='目的地')),
+                ('start_on', models.DateField(blank=True, null=True, verbose_name='出发日期')),
+                ('end_on', models.DateField(blank=True, null=True, verbose_name='返回日期')),
+                ('customer', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='orders', to='crm.customer', verbose_name='客户')),
             ],
             options={
-                "verbose_name": "订单",
-                "verbose_name_plural": "订单",
+                'verbose_name': '订单',
+                'verbose_name_plural': '订单',
             },
             managers=[
-                ("unsafe_all", django.db.models.manager.Manager()),
+                ('unsafe_all', django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name="Fact",
+            name='Fact',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("at", models.DateTimeField(verbose_name="发生时间")),
-                ("recorded_at", models.DateTimeField(verbose_name="记录时间")),
-                ("amount_cents", models.BigIntegerField(null=True, verbose_name="金额（分）")),
-                ("source", models.CharField(max_length=32, verbose_name="来源")),
-                ("source_key", models.CharField(max_length=160, verbose_name="来源编号")),
-                ("properties", models.JSONField(default=dict, verbose_name="属性")),
-                (
-                    "agent",
-                    models.ForeignKey(
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="crm.agent",
-                    ),
-                ),
-                (
-                    "channel",
-                    models.ForeignKey(
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="crm.channel",
-                    ),
-                ),
-                (
-                    "customer",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="facts",
-                        to="crm.customer",
-                        verbose_name="客户",
-                    ),
-                ),
-                (
-                    "kind",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="crm.factkind",
-                        verbose_name="种类",
-                    ),
-                ),
-                (
-                    "group",
-                    models.ForeignKey(
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="crm.group",
-                    ),
-                ),
-                (
-                    "order",
-                    models.ForeignKey(
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="crm.order",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('at', models.DateTimeField(verbose_name='发生时间')),
+                ('recorded_at', models.DateTimeField(verbose_name='记录时间')),
+                ('amount_cents', models.BigIntegerField(null=True, verbose_name='金额（分）')),
+                ('source', models.CharField(max_length=32, verbose_name='来源')),
+                ('source_key', models.CharField(max_length=160, verbose_name='来源编号')),
+                ('properties', models.JSONField(default=dict, verbose_name='属性')),
+                ('agent', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='crm.agent')),
+                ('channel', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='crm.channel')),
+                ('customer', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='facts', to='crm.customer', verbose_name='客户')),
+                ('kind', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='crm.factkind', verbose_name='种类')),
+                ('group', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='crm.group')),
+                ('order', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='crm.order')),
             ],
             options={
-                "verbose_name": "事实",
-                "verbose_name_plural": "事实",
+                'verbose_name': '事实',
+                'verbose_name_plural': '事实',
             },
             managers=[
-                ("unsafe_all", django.db.models.manager.Manager()),
+                ('unsafe_all', django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name="OutboxItem",
+            name='OutboxItem',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="建立时间")),
-                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="更新时间")),
-                ("kind", models.CharField(max_length=32, verbose_name="种类")),
-                ("key", models.CharField(max_length=160, unique=True, verbose_name="幂等键")),
-                ("subject_type", models.CharField(max_length=32, verbose_name="对象")),
-                ("subject_id", models.BigIntegerField(verbose_name="对象编号")),
-                ("title", models.CharField(blank=True, max_length=128, verbose_name="标题")),
-                ("payload", models.JSONField(default=dict, verbose_name="内容")),
-                ("digest", models.CharField(blank=True, max_length=64, verbose_name="内容摘要")),
-                (
-                    "state",
-                    models.CharField(
-                        choices=[
-                            ("waiting", "等待中"),
-                            ("leased", "已领取"),
-                            ("calling", "调用中"),
-                            ("uncertain", "结果存疑"),
-                            ("done", "已完成"),
-                            ("skipped", "已跳过"),
-                            ("parked", "待人处理"),
-                            ("failed", "失败"),
-                        ],
-                        default="waiting",
-                        max_length=12,
-                        verbose_name="状态",
-                    ),
-                ),
-                ("due_at", models.DateTimeField(verbose_name="到期时间")),
-                (
-                    "give_up_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="最晚时间"),
-                ),
-                (
-                    "lease_until",
-                    models.DateTimeField(blank=True, null=True, verbose_name="租约到期"),
-                ),
-                ("fence", models.IntegerField(default=0, verbose_name="栅栏号")),
-                ("attempts", models.IntegerField(default=0, verbose_name="调用次数")),
-                ("errors", models.IntegerField(default=0, verbose_name="意外错误次数")),
-                ("called_at", models.DateTimeField(blank=True, null=True, verbose_name="调用时间")),
-                (
-                    "call_deadline",
-                    models.DateTimeField(blank=True, null=True, verbose_name="调用期限"),
-                ),
-                ("checks", models.IntegerField(default=0, verbose_name="核对次数")),
-                (
-                    "first_checked_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="首次核对"),
-                ),
-                ("evidence", models.JSONField(default=dict, verbose_name="证据")),
-                (
-                    "remote_id",
-                    models.CharField(blank=True, max_length=128, verbose_name="企业微信编号"),
-                ),
-                ("result", models.JSONField(default=dict, verbose_name="结果")),
-                (
-                    "reason_code",
-                    models.CharField(blank=True, max_length=32, verbose_name="原因代码"),
-                ),
-                ("reason", models.CharField(blank=True, max_length=512, verbose_name="原因")),
-                (
-                    "finished_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="结束时间"),
-                ),
-                (
-                    "created_by",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="发起人",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='建立时间')),
+                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='更新时间')),
+                ('kind', models.CharField(max_length=32, verbose_name='种类')),
+                ('key', models.CharField(max_length=160, unique=True, verbose_name='幂等键')),
+                ('subject_type', models.CharField(max_length=32, verbose_name='对象')),
+                ('subject_id', models.BigIntegerField(verbose_name='对象编号')),
+                ('title', models.CharField(blank=True, max_length=128, verbose_name='标题')),
+                ('payload', models.JSONField(default=dict, verbose_name='内容')),
+                ('digest', models.CharField(blank=True, max_length=64, verbose_name='内容摘要')),
+                ('state', models.CharField(choices=[('waiting', '等待中'), ('leased', '已领取'), ('calling', '调用中'), ('uncertain', '结果存疑'), ('done', '已完成'), ('skipped', '已跳过'), ('parked', '待人处理'), ('failed', '失败')], default='waiting', max_length=12, verbose_name='状态')),
+                ('due_at', models.DateTimeField(verbose_name='到期时间')),
+                ('give_up_at', models.DateTimeField(blank=True, null=True, verbose_name='最晚时间')),
+                ('lease_until', models.DateTimeField(blank=True, null=True, verbose_name='租约到期')),
+                ('fence', models.IntegerField(default=0, verbose_name='栅栏号')),
+                ('attempts', models.IntegerField(default=0, verbose_name='调用次数')),
+                ('errors', models.IntegerField(default=0, verbose_name='意外错误次数')),
+                ('called_at', models.DateTimeField(blank=True, null=True, verbose_name='调用时间')),
+                ('call_deadline', models.DateTimeField(blank=True, null=True, verbose_name='调用期限')),
+                ('checks', models.IntegerField(default=0, verbose_name='核对次数')),
+                ('first_checked_at', models.DateTimeField(blank=True, null=True, verbose_name='首次核对')),
+                ('evidence', models.JSONField(default=dict, verbose_name='证据')),
+                ('remote_id', models.CharField(blank=True, max_length=128, verbose_name='企业微信编号')),
+                ('result', models.JSONField(default=dict, verbose_name='结果')),
+                ('reason_code', models.CharField(blank=True, max_length=32, verbose_name='原因代码')),
+                ('reason', models.CharField(blank=True, max_length=512, verbose_name='原因')),
+                ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='结束时间')),
+                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='发起人')),
             ],
             options={
-                "verbose_name": "发送项",
-                "verbose_name_plural": "发送项",
+                'verbose_name': '发送项',
+                'verbose_name_plural': '发送项',
             },
             managers=[
-                ("unsafe_all", django.db.models.manager.Manager()),
+                ('unsafe_all', django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name="PlatformQuota",
+            name='PlatformQuota',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("code", models.CharField(max_length=48, verbose_name="代码")),
-                ("version", models.IntegerField(default=1, editable=False, verbose_name="版本")),
-                ("valid_from", models.DateTimeField(verbose_name="生效时间")),
-                ("is_off", models.BooleanField(default=False, verbose_name="停用")),
-                ("note", models.CharField(blank=True, max_length=255, verbose_name="说明")),
-                ("limit", models.PositiveIntegerField(verbose_name="上限")),
-                (
-                    "window",
-                    models.CharField(
-                        choices=[("rolling", "滚动"), ("day", "自然日"), ("month", "自然月")],
-                        default="rolling",
-                        max_length=8,
-                        verbose_name="窗口",
-                    ),
-                ),
-                ("seconds", models.PositiveIntegerField(default=60, verbose_name="滚动窗口（秒）")),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('code', models.CharField(max_length=48, verbose_name='代码')),
+                ('version', models.IntegerField(default=1, editable=False, verbose_name='版本')),
+                ('valid_from', models.DateTimeField(verbose_name='生效时间')),
+                ('is_off', models.BooleanField(default=False, verbose_name='停用')),
+                ('note', models.CharField(blank=True, max_length=255, verbose_name='说明')),
+                ('limit', models.PositiveIntegerField(verbose_name='上限')),
+                ('window', models.CharField(choices=[('rolling', '滚动'), ('day', '自然日'), ('month', '自然月')], default='rolling', max_length=8, verbose_name='窗口')),
+                ('seconds', models.PositiveIntegerField(default=60, verbose_name='滚动窗口（秒）')),
             ],
             options={
-                "verbose_name": "平台额度",
-                "verbose_name_plural": "平台额度",
-                "ordering": ["code", "-valid_from"],
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("code", "valid_from"), name="quota_once_per_date"
-                    )
-                ],
+                'verbose_name': '平台额度',
+                'verbose_name_plural': '平台额度',
+                'ordering': ['code', '-valid_from'],
+                'constraints': [models.UniqueConstraint(fields=('code', 'valid_from'), name='quota_once_per_date')],
             },
         ),
         migrations.CreateModel(
-            name="QuietHours",
+            name='QuietHours',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("code", models.CharField(max_length=48, verbose_name="代码")),
-                ("version", models.IntegerField(default=1, editable=False, verbose_name="版本")),
-                ("valid_from", models.DateTimeField(verbose_name="生效时间")),
-                ("is_off", models.BooleanField(default=False, verbose_name="停用")),
-                ("note", models.CharField(blank=True, max_length=255, verbose_name="说明")),
-                (
-                    "kinds",
-                    django.contrib.postgres.fields.ArrayField(
-                        base_field=models.CharField(max_length=32),
-                        blank=True,
-                        default=list,
-                        size=None,
-                        verbose_name="适用种类",
-                    ),
-                ),
-                ("starts", models.TimeField(verbose_name="开始")),
-                ("ends", models.TimeField(verbose_name="结束")),
-                (
-                    "zone",
-                    models.CharField(default="Asia/Shanghai", max_length=64, verbose_name="时区"),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('code', models.CharField(max_length=48, verbose_name='代码')),
+                ('version', models.IntegerField(default=1, editable=False, verbose_name='版本')),
+                ('valid_from', models.DateTimeField(verbose_name='生效时间')),
+                ('is_off', models.BooleanField(default=False, verbose_name='停用')),
+                ('note', models.CharField(blank=True, max_length=255, verbose_name='说明')),
+                ('kinds', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=32), blank=True, default=list, size=None, verbose_name='适用种类')),
+                ('starts', models.TimeField(verbose_name='开始')),
+                ('ends', models.TimeField(verbose_name='结束')),
+                ('zone', models.CharField(default='Asia/Shanghai', max_length=64, verbose_name='时区')),
             ],
             options={
-                "verbose_name": "安静时段",
-                "verbose_name_plural": "安静时段",
-                "ordering": ["code", "-valid_from"],
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("code", "valid_from"), name="quiet_once_per_date"
-                    )
-                ],
+                'verbose_name': '安静时段',
+                'verbose_name_plural': '安静时段',
+                'ordering': ['code', '-valid_from'],
+                'constraints': [models.UniqueConstraint(fields=('code', 'valid_from'), name='quiet_once_per_date')],
             },
         ),
         migrations.CreateModel(
-            name="QuotaSlot",
+            name='QuotaSlot',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("code", models.CharField(max_length=48)),
-                ("subject", models.CharField(max_length=96)),
-                ("bucket", models.CharField(max_length=16)),
-                ("n", models.PositiveIntegerField()),
-                ("cap", models.PositiveIntegerField()),
-                ("taken_at", models.DateTimeField()),
-                ("free_at", models.DateTimeField(db_index=True)),
-                (
-                    "item",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="slots",
-                        to="crm.outboxitem",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('code', models.CharField(max_length=48)),
+                ('subject', models.CharField(max_length=96)),
+                ('bucket', models.CharField(max_length=16)),
+                ('n', models.PositiveIntegerField()),
+                ('cap', models.PositiveIntegerField()),
+                ('taken_at', models.DateTimeField()),
+                ('free_at', models.DateTimeField(db_index=True)),
+                ('item', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='slots', to='crm.outboxitem')),
             ],
             options={
-                "verbose_name": "额度槽位",
-                "verbose_name_plural": "额度槽位",
+                'verbose_name': '额度槽位',
+                'verbose_name_plural': '额度槽位',
             },
         ),
         migrations.CreateModel(
-            name="Route",
+            name='Route',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="建立时间")),
-                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="更新时间")),
-                ("route_no", models.CharField(max_length=64, unique=True, verbose_name="线路号")),
-                ("title", models.CharField(max_length=255, verbose_name="名称")),
-                ("destination", models.CharField(blank=True, max_length=64, verbose_name="目的地")),
-                (
-                    "departure_city",
-                    models.CharField(blank=True, max_length=64, verbose_name="出发城市"),
-                ),
-                ("days", models.SmallIntegerField(verbose_name="天数")),
-                ("price_cents", models.BigIntegerField(verbose_name="价格（分）")),
-                (
-                    "themes",
-                    django.contrib.postgres.fields.ArrayField(
-                        base_field=models.CharField(max_length=32),
-                        default=list,
-                        size=None,
-                        verbose_name="主题",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='建立时间')),
+                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='更新时间')),
+                ('route_no', models.CharField(max_length=64, unique=True, verbose_name='线路号')),
+                ('title', models.CharField(max_length=255, verbose_name='名称')),
+                ('destination', models.CharField(blank=True, max_length=64, verbose_name='目的地')),
+                ('departure_city', models.CharField(blank=True, max_length=64, verbose_name='出发城市')),
+                ('days', models.SmallIntegerField(verbose_name='天数')),
+                ('price_cents', models.BigIntegerField(verbose_name='价格（分）')),
+                ('themes', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=32), default=list, size=None, verbose_name='主题')),
             ],
             options={
-                "verbose_name": "线路",
-                "verbose_name_plural": "线路",
-                "indexes": [models.Index(fields=["destination", "days"], name="route_destination")],
+                'verbose_name': '线路',
+                'verbose_name_plural': '线路',
+                'indexes': [models.Index(fields=['destination', 'days'], name='route_destination')],
             },
         ),
         migrations.CreateModel(
-            name="SyncRun",
+            name='SyncRun',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "object",
-                    models.CharField(
-                        choices=[
-                            ("departments", "部门"),
-                            ("members", "员工"),
-                            ("tags", "企业标签"),
-                            ("customers", "客户与好友关系"),
-                            ("groups", "客户群"),
-                        ],
-                        max_length=16,
-                        verbose_name="对象",
-                    ),
-                ),
-                (
-                    "state",
-                    models.CharField(
-                        choices=[("reading", "读取中"), ("done", "完成"), ("failed", "失败")],
-                        default="reading",
-                        max_length=8,
-                        verbose_name="状态",
-                    ),
-                ),
-                ("started_at", models.DateTimeField(verbose_name="开始")),
-                ("touched_at", models.DateTimeField(verbose_name="最近进展")),
-                ("finished_at", models.DateTimeField(blank=True, null=True, verbose_name="结束")),
-                ("parts", models.JSONField(null=True, verbose_name="分段")),
-                ("part", models.IntegerField(default=0, verbose_name="当前分段")),
-                ("cursor", models.TextField(blank=True, verbose_name="翻页位置")),
-                ("left_out", models.JSONField(default=list, verbose_name="未列出的员工")),
-                ("pages", models.IntegerField(default=0, verbose_name="页数")),
-                ("rows", models.IntegerField(default=0, verbose_name="行数")),
-                ("changed", models.IntegerField(default=0, verbose_name="变更行数")),
-                ("ended", models.IntegerField(default=0, verbose_name="消失行数")),
-                ("error", models.CharField(blank=True, max_length=255, verbose_name="错误")),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('object', models.CharField(choices=[('departments', '部门'), ('members', '员工'), ('tags', '企业标签'), ('customers', '客户与好友关系'), ('groups', '客户群')], max_length=16, verbose_name='对象')),
+                ('state', models.CharField(choices=[('reading', '读取中'), ('done', '完成'), ('failed', '失败')], default='reading', max_length=8, verbose_name='状态')),
+                ('started_at', models.DateTimeField(verbose_name='开始')),
+                ('touched_at', models.DateTimeField(verbose_name='最近进展')),
+                ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='结束')),
+                ('parts', models.JSONField(null=True, verbose_name='分段')),
+                ('part', models.IntegerField(default=0, verbose_name='当前分段')),
+                ('cursor', models.TextField(blank=True, verbose_name='翻页位置')),
+                ('left_out', models.JSONField(default=list, verbose_name='未列出的员工')),
+                ('pages', models.IntegerField(default=0, verbose_name='页数')),
+                ('rows', models.IntegerField(default=0, verbose_name='行数')),
+                ('changed', models.IntegerField(default=0, verbose_name='变更行数')),
+                ('ended', models.IntegerField(default=0, verbose_name='消失行数')),
+                ('error', models.CharField(blank=True, max_length=255, verbose_name='错误')),
             ],
             options={
-                "verbose_name": "同步",
-                "verbose_name_plural": "同步",
-                "ordering": ["-pk"],
-                "indexes": [models.Index(fields=["object", "-id"], name="sync_latest")],
-                "constraints": [
-                    models.UniqueConstraint(
-                        condition=models.Q(("state", "reading")),
-                        fields=("object",),
-                        name="one_generation_at_a_time",
-                    )
-                ],
+                'verbose_name': '同步',
+                'verbose_name_plural': '同步',
+                'ordering': ['-pk'],
+                'indexes': [models.Index(fields=['object', '-id'], name='sync_latest')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('state', 'reading')), fields=('object',), name='one_generation_at_a_time')],
             },
         ),
         migrations.CreateModel(
-            name="StagedPage",
+            name='StagedPage',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("part", models.IntegerField()),
-                ("number", models.IntegerField()),
-                ("asked_at", models.DateTimeField()),
-                ("items", models.JSONField()),
-                (
-                    "run",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="staged",
-                        to="crm.syncrun",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('part', models.IntegerField()),
+                ('number', models.IntegerField()),
+                ('asked_at', models.DateTimeField()),
+                ('items', models.JSONField()),
+                ('run', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='staged', to='crm.syncrun')),
             ],
             options={
-                "ordering": ["part", "number"],
+                'ordering': ['part', 'number'],
             },
         ),
         migrations.CreateModel(
-            name="Contact",
+            name='Contact',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="建立时间")),
-                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="更新时间")),
-                (
-                    "status",
-                    models.CharField(
-                        choices=[
-                            ("active", "好友"),
-                            ("deleted_by_customer", "被客户删除"),
-                            ("deleted_by_agent", "被员工删除"),
-                            ("transferred", "已移交"),
-                        ],
-                        default="active",
-                        max_length=24,
-                        verbose_name="状态",
-                    ),
-                ),
-                ("added_at", models.DateTimeField(verbose_name="加微时间")),
-                ("ended_at", models.DateTimeField(blank=True, null=True, verbose_name="结束时间")),
-                ("add_way", models.SmallIntegerField(default=0, verbose_name="添加方式")),
-                ("state", models.CharField(blank=True, max_length=64, verbose_name="渠道参数")),
-                ("remark", models.CharField(blank=True, max_length=128, verbose_name="备注")),
-                ("description", models.CharField(blank=True, max_length=512, verbose_name="描述")),
-                ("synced_at", models.DateTimeField(blank=True, null=True, verbose_name="同步时间")),
-                (
-                    "agent",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="contacts",
-                        to="crm.agent",
-                        verbose_name="员工",
-                    ),
-                ),
-                (
-                    "channel",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="contacts",
-                        to="crm.channel",
-                    ),
-                ),
-                (
-                    "customer",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="contacts",
-                        to="crm.customer",
-                        verbose_name="客户",
-                    ),
-                ),
-                (
-                    "tags",
-                    models.ManyToManyField(
-                        blank=True, related_name="contacts", to="crm.tag", verbose_name="标签"
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='建立时间')),
+                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='更新时间')),
+                ('status', models.CharField(choices=[('active', '好友'), ('deleted_by_customer', '被客户删除'), ('deleted_by_agent', '被员工删除'), ('transferred', '已移交')], default='active', max_length=24, verbose_name='状态')),
+                ('added_at', models.DateTimeField(verbose_name='加微时间')),
+                ('ended_at', models.DateTimeField(blank=True, null=True, verbose_name='结束时间')),
+                ('add_way', models.SmallIntegerField(default=0, verbose_name='添加方式')),
+                ('state', models.CharField(blank=True, max_length=64, verbose_name='渠道参数')),
+                ('remark', models.CharField(blank=True, max_length=128, verbose_name='备注')),
+                ('description', models.CharField(blank=True, max_length=512, verbose_name='描述')),
+                ('synced_at', models.DateTimeField(blank=True, null=True, verbose_name='同步时间')),
+                ('agent', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='contacts', to='crm.agent', verbose_name='员工')),
+                ('channel', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='contacts', to='crm.channel')),
+                ('customer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='contacts', to='crm.customer', verbose_name='客户')),
+                ('tags', models.ManyToManyField(blank=True, related_name='contacts', to='crm.tag', verbose_name='标签')),
             ],
             options={
-                "verbose_name": "好友关系",
-                "verbose_name_plural": "好友关系",
+                'verbose_name': '好友关系',
+                'verbose_name_plural': '好友关系',
             },
             managers=[
-                ("unsafe_all", django.db.models.manager.Manager()),
+                ('unsafe_all', django.db.models.manager.Manager()),
             ],
         ),
         migrations.AddField(
-            model_name="tag",
-            name="group",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="tags",
-                to="crm.taggroup",
-                verbose_name="标签组",
-            ),
+            model_name='tag',
+            name='group',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='tags', to='crm.taggroup', verbose_name='标签组'),
         ),
         migrations.CreateModel(
-            name="TouchDecision",
+            name='TouchDecision',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("at", models.DateTimeField(verbose_name="时间")),
-                ("is_allowed", models.BooleanField(verbose_name="放行")),
-                ("rule", models.CharField(max_length=48, verbose_name="规则")),
-                ("rule_version", models.IntegerField(default=0, verbose_name="规则版本")),
-                ("retry_at", models.DateTimeField(blank=True, null=True, verbose_name="顺延至")),
-                ("details", models.JSONField(default=dict, verbose_name="细节")),
-                (
-                    "item",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="decisions",
-                        to="crm.outboxitem",
-                        verbose_name="发送项",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('at', models.DateTimeField(verbose_name='时间')),
+                ('is_allowed', models.BooleanField(verbose_name='放行')),
+                ('rule', models.CharField(max_length=48, verbose_name='规则')),
+                ('rule_version', models.IntegerField(default=0, verbose_name='规则版本')),
+                ('retry_at', models.DateTimeField(blank=True, null=True, verbose_name='顺延至')),
+                ('details', models.JSONField(default=dict, verbose_name='细节')),
+                ('item', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='decisions', to='crm.outboxitem', verbose_name='发送项')),
             ],
             options={
-                "verbose_name": "触达裁决",
-                "verbose_name_plural": "触达裁决",
-                "ordering": ["-at", "-pk"],
+                'verbose_name': '触达裁决',
+                'verbose_name_plural': '触达裁决',
+                'ordering': ['-at', '-pk'],
             },
         ),
         migrations.CreateModel(
-            name="AuditEntry",
+            name='AuditEntry',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("at", models.DateTimeField(db_index=True, verbose_name="时间")),
-                ("actor_name", models.CharField(max_length=150, verbose_name="操作人")),
-                ("action", models.CharField(max_length=64, verbose_name="动作")),
-                ("object_type", models.CharField(blank=True, max_length=64, verbose_name="对象")),
-                ("object_id", models.CharField(blank=True, max_length=64, verbose_name="编号")),
-                ("reason", models.CharField(blank=True, max_length=255, verbose_name="原因")),
-                ("details", models.JSONField(default=dict, verbose_name="细节")),
-                (
-                    "actor",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="操作人",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('at', models.DateTimeField(db_index=True, verbose_name='时间')),
+                ('actor_name', models.CharField(max_length=150, verbose_name='操作人')),
+                ('action', models.CharField(max_length=64, verbose_name='动作')),
+                ('object_type', models.CharField(blank=True, max_length=64, verbose_name='对象')),
+                ('object_id', models.CharField(blank=True, max_length=64, verbose_name='编号')),
+                ('reason', models.CharField(blank=True, max_length=255, verbose_name='原因')),
+                ('details', models.JSONField(default=dict, verbose_name='细节')),
+                ('actor', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='操作人')),
             ],
             options={
-                "verbose_name": "审计记录",
-                "verbose_name_plural": "审计记录",
-                "ordering": ["-at", "-pk"],
-                "indexes": [
-                    models.Index(
-                        fields=["object_type", "object_id"], name="crm_auditen_object__345693_idx"
-                    )
-                ],
+                'verbose_name': '审计记录',
+                'verbose_name_plural': '审计记录',
+                'ordering': ['-at', '-pk'],
+                'indexes': [models.Index(fields=['object_type', 'object_id'], name='crm_auditen_object__345693_idx')],
             },
         ),
         migrations.AddIndex(
-            model_name="customer",
-            index=django.contrib.postgres.indexes.GinIndex(
-                fields=["search"], name="customer_search"
-            ),
+            model_name='customer',
+            index=django.contrib.postgres.indexes.GinIndex(fields=['search'], name='customer_search'),
         ),
         migrations.AddIndex(
-            model_name="customer",
-            index=django.contrib.postgres.indexes.GinIndex(
-                fields=["tag_ids"], name="customer_tags"
-            ),
+            model_name='customer',
+            index=django.contrib.postgres.indexes.GinIndex(fields=['tag_ids'], name='customer_tags'),
         ),
         migrations.AddIndex(
-            model_name="customer",
-            index=models.Index(
-                models.OrderBy(models.F("friend_since"), descending=True, nulls_last=True),
-                models.OrderBy(models.F("id"), descending=True),
-                name="customer_newest",
-            ),
+            model_name='customer',
+            index=models.Index(models.OrderBy(models.F('friend_since'), descending=True, nulls_last=True), models.OrderBy(models.F('id'), descending=True), name='customer_newest'),
         ),
         migrations.AddIndex(
-            model_name="customer",
-            index=models.Index(
-                models.OrderBy(models.F("last_fact_at"), descending=True, nulls_last=True),
-                models.OrderBy(models.F("id"), descending=True),
-                name="customer_recent",
-            ),
+            model_name='customer',
+            index=models.Index(models.OrderBy(models.F('last_fact_at'), descending=True, nulls_last=True), models.OrderBy(models.F('id'), descending=True), name='customer_recent'),
         ),
         migrations.AddIndex(
-            model_name="customer",
-            index=models.Index(
-                models.OrderBy(models.F("paid_cents"), descending=True),
-                models.OrderBy(models.F("id"), descending=True),
-                name="customer_paid",
-            ),
+            model_name='customer',
+            index=models.Index(models.OrderBy(models.F('paid_cents'), descending=True), models.OrderBy(models.F('id'), descending=True), name='customer_paid'),
         ),
         migrations.AddIndex(
-            model_name="customer",
-            index=models.Index(fields=["name_sort", "id"], name="customer_name"),
+            model_name='customer',
+            index=models.Index(fields=['name_sort', 'id'], name='customer_name'),
         ),
         migrations.AddIndex(
-            model_name="customer",
-            index=models.Index(fields=["channel", "-id"], name="customer_channel"),
+            model_name='customer',
+            index=models.Index(fields=['channel', '-id'], name='customer_channel'),
         ),
         migrations.AddConstraint(
-            model_name="audiencemember",
-            constraint=models.UniqueConstraint(
-                fields=("audience", "customer"), name="once_in_an_audience"
-            ),
+            model_name='audiencemember',
+            constraint=models.UniqueConstraint(fields=('audience', 'customer'), name='once_in_an_audience'),
         ),
         migrations.AddConstraint(
-            model_name="identityconflict",
-            constraint=models.UniqueConstraint(
-                fields=("kind", "customer", "evidence"), name="one_row_per_conflict"
-            ),
+            model_name='identityconflict',
+            constraint=models.UniqueConstraint(fields=('kind', 'customer', 'evidence'), name='one_row_per_conflict'),
         ),
         migrations.AddIndex(
-            model_name="job",
-            index=models.Index(fields=["owner", "-id"], name="job_of_owner"),
+            model_name='job',
+            index=models.Index(fields=['owner', '-id'], name='job_of_owner'),
         ),
         migrations.AddIndex(
-            model_name="job",
-            index=models.Index(
-                condition=models.Q(("state__in", ["waiting", "running"])),
-                fields=["state", "heartbeat_at"],
-                name="job_unfinished",
-            ),
+            model_name='job',
+            index=models.Index(condition=models.Q(('state__in', ['waiting', 'running'])), fields=['state', 'heartbeat_at'], name='job_unfinished'),
         ),
         migrations.AddIndex(
-            model_name="fileimport",
-            index=models.Index(fields=["owner", "-id"], name="import_of_owner"),
+            model_name='fileimport',
+            index=models.Index(fields=['owner', '-id'], name='import_of_owner'),
         ),
         migrations.AddConstraint(
-            model_name="keptanswer",
-            constraint=models.UniqueConstraint(fields=("user", "key"), name="one_answer_per_key"),
+            model_name='keptanswer',
+            constraint=models.UniqueConstraint(fields=('user', 'key'), name='one_answer_per_key'),
         ),
         migrations.AddIndex(
-            model_name="membership",
-            index=models.Index(fields=["group", "joined_at"], name="stay_joined"),
+            model_name='membership',
+            index=models.Index(fields=['group', 'joined_at'], name='stay_joined'),
         ),
         migrations.AddIndex(
-            model_name="membership",
-            index=models.Index(
-                condition=models.Q(("left_at__isnull", False)),
-                fields=["group", "left_at"],
-                name="stay_left",
-            ),
+            model_name='membership',
+            index=models.Index(condition=models.Q(('left_at__isnull', False)), fields=['group', 'left_at'], name='stay_left'),
         ),
         migrations.AddConstraint(
-            model_name="membership",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("left_at__isnull", True)),
-                fields=("group", "userid"),
-                name="one_current_stay",
-            ),
+            model_name='membership',
+            constraint=models.UniqueConstraint(condition=models.Q(('left_at__isnull', True)), fields=('group', 'userid'), name='one_current_stay'),
         ),
         migrations.AddConstraint(
-            model_name="membership",
-            constraint=models.UniqueConstraint(
-                fields=("group", "userid", "joined_at"), name="a_stay_begins_once"
-            ),
+            model_name='membership',
+            constraint=models.UniqueConstraint(fields=('group', 'userid', 'joined_at'), name='a_stay_begins_once'),
         ),
         migrations.AddConstraint(
-            model_name="momenttask",
-            constraint=models.UniqueConstraint(
-                fields=("moment", "agent"), name="one_task_per_agent"
-            ),
+            model_name='momenttask',
+            constraint=models.UniqueConstraint(fields=('moment', 'agent'), name='one_task_per_agent'),
         ),
         migrations.AddConstraint(
-            model_name="momentreaction",
-            constraint=models.UniqueConstraint(
-                fields=("task", "customer", "kind", "at"), name="reaction_once"
-            ),
+            model_name='momentreaction',
+            constraint=models.UniqueConstraint(fields=('task', 'customer', 'kind', 'at'), name='reaction_once'),
         ),
         migrations.AddConstraint(
-            model_name="momentaudience",
-            constraint=models.UniqueConstraint(
-                fields=("task", "customer"), name="visible_once_per_task"
-            ),
+            model_name='momentaudience',
+            constraint=models.UniqueConstraint(fields=('task', 'customer'), name='visible_once_per_task'),
         ),
         migrations.AddIndex(
-            model_name="order",
-            index=models.Index(fields=["customer", "-paid_at"], name="order_of_customer"),
+            model_name='order',
+            index=models.Index(fields=['customer', '-paid_at'], name='order_of_customer'),
         ),
         migrations.AddConstraint(
-            model_name="order",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount_cents__gte", 0)), name="order_amount_positive"
-            ),
+            model_name='order',
+            constraint=models.CheckConstraint(condition=models.Q(('amount_cents__gte', 0)), name='order_amount_positive'),
         ),
         migrations.AddConstraint(
-            model_name="order",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("status__in", ["paid", "completed", "refunded"]), _negated=True),
-                    ("paid_at__isnull", False),
-                    _connector="OR",
-                ),
-                name="paid_orders_have_a_time",
-            ),
+            model_name='order',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['paid', 'completed', 'refunded']), _negated=True), ('paid_at__isnull', False), _connector='OR'), name='paid_orders_have_a_time'),
         ),
         migrations.AddIndex(
-            model_name="fact",
-            index=models.Index(fields=["customer", "at"], name="fact_customer_at"),
+            model_name='fact',
+            index=models.Index(fields=['customer', 'at'], name='fact_customer_at'),
         ),
         migrations.AddIndex(
-            model_name="fact",
-            index=models.Index(fields=["kind", "at"], name="fact_kind_at"),
+            model_name='fact',
+            index=models.Index(fields=['kind', 'at'], name='fact_kind_at'),
         ),
         migrations.AddIndex(
-            model_name="fact",
-            index=models.Index(
-                condition=models.Q(("agent__isnull", False)),
-                fields=["agent", "kind", "at"],
-                name="fact_agent_kind_at",
-            ),
+            model_name='fact',
+            index=models.Index(condition=models.Q(('agent__isnull', False)), fields=['agent', 'kind', 'at'], name='fact_agent_kind_at'),
         ),
         migrations.AddConstraint(
-            model_name="fact",
-            constraint=models.UniqueConstraint(
-                fields=("source", "source_key"), name="fact_once_per_source"
-            ),
+            model_name='fact',
+            constraint=models.UniqueConstraint(fields=('source', 'source_key'), name='fact_once_per_source'),
         ),
         migrations.AddIndex(
-            model_name="outboxitem",
-            index=models.Index(
-                condition=models.Q(("state__in", ["waiting", "leased", "calling", "uncertain"])),
-                fields=["due_at", "id"],
-                name="outbox_due",
-            ),
+            model_name='outboxitem',
+            index=models.Index(condition=models.Q(('state__in', ['waiting', 'leased', 'calling', 'uncertain'])), fields=['due_at', 'id'], name='outbox_due'),
         ),
         migrations.AddIndex(
-            model_name="outboxitem",
-            index=models.Index(fields=["subject_type", "subject_id"], name="outbox_subject"),
+            model_name='outboxitem',
+            index=models.Index(fields=['subject_type', 'subject_id'], name='outbox_subject'),
         ),
         migrations.AddIndex(
-            model_name="outboxitem",
-            index=models.Index(fields=["state", "kind"], name="outbox_state"),
+            model_name='outboxitem',
+            index=models.Index(fields=['state', 'kind'], name='outbox_state'),
         ),
         migrations.AddConstraint(
-            model_name="outboxitem",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state__in", ["leased", "calling"]), _negated=True),
-                    ("lease_until__isnull", False),
-                    _connector="OR",
-                ),
-                name="held_items_have_a_lease",
-            ),
+            model_name='outboxitem',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['leased', 'calling']), _negated=True), ('lease_until__isnull', False), _connector='OR'), name='held_items_have_a_lease'),
         ),
         migrations.AddConstraint(
-            model_name="outboxitem",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("finished_at__isnull", False), ("state__in", ["done", "skipped", "failed"])
-                    ),
-                    models.Q(
-                        models.Q(("state__in", ["done", "skipped", "failed"]), _negated=True),
-                        ("finished_at__isnull", True),
-                    ),
-                    _connector="OR",
-                ),
-                name="final_items_have_an_end",
-            ),
+            model_name='outboxitem',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('finished_at__isnull', False), ('state__in', ['done', 'skipped', 'failed'])), models.Q(models.Q(('state__in', ['done', 'skipped', 'failed']), _negated=True), ('finished_at__isnull', True)), _connector='OR'), name='final_items_have_an_end'),
         ),
         migrations.AddConstraint(
-            model_name="quotaslot",
-            constraint=models.UniqueConstraint(
-                fields=("code", "subject", "bucket", "n"), name="slot_taken_once"
-            ),
+            model_name='quotaslot',
+            constraint=models.UniqueConstraint(fields=('code', 'subject', 'bucket', 'n'), name='slot_taken_once'),
         ),
         migrations.AddConstraint(
-            model_name="quotaslot",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("n__gte", 1), ("n__lte", models.F("cap"))),
-                name="slot_within_cap",
-            ),
+            model_name='quotaslot',
+            constraint=models.CheckConstraint(condition=models.Q(('n__gte', 1), ('n__lte', models.F('cap'))), name='slot_within_cap'),
         ),
         migrations.AddConstraint(
-            model_name="stagedpage",
-            constraint=models.UniqueConstraint(
-                fields=("run", "part", "number"), name="page_lands_once"
-            ),
+            model_name='stagedpage',
+            constraint=models.UniqueConstraint(fields=('run', 'part', 'number'), name='page_lands_once'),
         ),
         migrations.AddIndex(
-            model_name="moment",
-            index=models.Index(fields=["publish_at", "id"], name="moment_calendar"),
+            model_name='moment',
+            index=models.Index(fields=['publish_at', 'id'], name='moment_calendar'),
         ),
         migrations.AddConstraint(
-            model_name="moment",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state", "approved"), _negated=True),
-                    ("approved_hash", models.F("content_hash")),
-                    _connector="OR",
-                ),
-                name="approved_is_what_stands",
-            ),
+            model_name='moment',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'approved'), _negated=True), ('approved_hash', models.F('content_hash')), _connector='OR'), name='approved_is_what_stands'),
         ),
         migrations.AddIndex(
-            model_name="contact",
-            index=models.Index(fields=["agent", "status", "-added_at"], name="contact_of_agent"),
+            model_name='contact',
+            index=models.Index(fields=['agent', 'status', '-added_at'], name='contact_of_agent'),
         ),
         migrations.AddConstraint(
-            model_name="contact",
-            constraint=models.UniqueConstraint(
-                fields=("customer", "agent"), name="one_contact_per_pair"
-            ),
+            model_name='contact',
+            constraint=models.UniqueConstraint(fields=('customer', 'agent'), name='one_contact_per_pair'),
         ),
         migrations.AddConstraint(
-            model_name="contact",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("ended_at__isnull", True), ("status", "active")),
-                    models.Q(
-                        models.Q(("status", "active"), _negated=True), ("ended_at__isnull", False)
-                    ),
-                    _connector="OR",
-                ),
-                name="ended_contacts_have_an_end",
-            ),
+            model_name='contact',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('ended_at__isnull', True), ('status', 'active')), models.Q(models.Q(('status', 'active'), _negated=True), ('ended_at__isnull', False)), _connector='OR'), name='ended_contacts_have_an_end'),
         ),
     ]

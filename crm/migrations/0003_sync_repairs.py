@@ -7,182 +7,77 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("crm", "0002_guards"),
+        ('crm', '0002_guards'),
     ]
 
     operations = [
         migrations.AddField(
-            model_name="syncrun",
-            name="local_rows",
-            field=models.IntegerField(blank=True, null=True, verbose_name="本地行数"),
+            model_name='syncrun',
+            name='local_rows',
+            field=models.IntegerField(blank=True, null=True, verbose_name='本地行数'),
         ),
         migrations.AddField(
-            model_name="syncrun",
-            name="remains",
-            field=models.JSONField(default=list, verbose_name="仍有的差异"),
+            model_name='syncrun',
+            name='remains',
+            field=models.JSONField(default=list, verbose_name='仍有的差异'),
         ),
         migrations.AddField(
-            model_name="syncrun",
-            name="remote_rows",
-            field=models.IntegerField(blank=True, null=True, verbose_name="企业微信行数"),
+            model_name='syncrun',
+            name='remote_rows',
+            field=models.IntegerField(blank=True, null=True, verbose_name='企业微信行数'),
         ),
         migrations.AddField(
-            model_name="syncrun",
-            name="repaired",
-            field=models.IntegerField(default=0, verbose_name="修复处数"),
+            model_name='syncrun',
+            name='repaired',
+            field=models.IntegerField(default=0, verbose_name='修复处数'),
         ),
         migrations.CreateModel(
-            name="Reconcile",
+            name='Reconcile',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "trigger",
-                    models.CharField(
-                        choices=[("nightly", "每夜"), ("person", "人工"), ("command", "命令行")],
-                        max_length=8,
-                        verbose_name="起因",
-                    ),
-                ),
-                ("started_at", models.DateTimeField(verbose_name="开始")),
-                ("finished_at", models.DateTimeField(blank=True, null=True, verbose_name="结束")),
-                ("derived", models.IntegerField(default=0, verbose_name="重算行数")),
-                (
-                    "by",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="操作人",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('trigger', models.CharField(choices=[('nightly', '每夜'), ('person', '人工'), ('command', '命令行')], max_length=8, verbose_name='起因')),
+                ('started_at', models.DateTimeField(verbose_name='开始')),
+                ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='结束')),
+                ('derived', models.IntegerField(default=0, verbose_name='重算行数')),
+                ('by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='操作人')),
             ],
             options={
-                "verbose_name": "对账",
-                "verbose_name_plural": "对账",
-                "ordering": ["-pk"],
+                'verbose_name': '对账',
+                'verbose_name_plural': '对账',
+                'ordering': ['-pk'],
             },
         ),
         migrations.AddField(
-            model_name="syncrun",
-            name="reconcile",
-            field=models.ForeignKey(
-                blank=True,
-                null=True,
-                on_delete=django.db.models.deletion.SET_NULL,
-                related_name="runs",
-                to="crm.reconcile",
-                verbose_name="对账",
-            ),
+            model_name='syncrun',
+            name='reconcile',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='runs', to='crm.reconcile', verbose_name='对账'),
         ),
         migrations.CreateModel(
-            name="Repair",
+            name='Repair',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "object",
-                    models.CharField(
-                        choices=[
-                            ("departments", "部门"),
-                            ("members", "员工"),
-                            ("tags", "企业标签"),
-                            ("customers", "客户与好友关系"),
-                            ("groups", "客户群"),
-                        ],
-                        max_length=16,
-                        verbose_name="对象",
-                    ),
-                ),
-                (
-                    "kind",
-                    models.CharField(
-                        choices=[
-                            ("relation_missing", "好友关系漏记"),
-                            ("relation_gone", "好友关系已消失"),
-                            ("relation_back", "好友关系重新开始"),
-                            ("tags", "客户标签不同"),
-                            ("note", "备注不同"),
-                            ("catalogue", "企业标签目录不同"),
-                            ("group_missing", "客户群漏记"),
-                            ("group_gone", "客户群已解散"),
-                            ("group_owner", "群主已变更"),
-                            ("group_details", "群资料不同"),
-                            ("member_missing", "群成员漏记"),
-                            ("member_gone", "群成员已离开"),
-                            ("agent", "员工资料不同"),
-                        ],
-                        max_length=20,
-                        verbose_name="种类",
-                    ),
-                ),
-                ("found_at", models.DateTimeField(verbose_name="发现时间")),
-                ("wrong_since_at", models.DateTimeField(null=True, verbose_name="可能自")),
-                ("is_since_exact", models.BooleanField(default=False, verbose_name="时间准确")),
-                ("before", models.JSONField(default=dict, verbose_name="修复前")),
-                ("after", models.JSONField(default=dict, verbose_name="修复后")),
-                (
-                    "agent",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to="crm.agent",
-                        verbose_name="员工",
-                    ),
-                ),
-                (
-                    "customer",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="repairs",
-                        to="crm.customer",
-                        verbose_name="客户",
-                    ),
-                ),
-                (
-                    "group",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="+",
-                        to="crm.group",
-                        verbose_name="客户群",
-                    ),
-                ),
-                (
-                    "run",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="repairs",
-                        to="crm.syncrun",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('object', models.CharField(choices=[('departments', '部门'), ('members', '员工'), ('tags', '企业标签'), ('customers', '客户与好友关系'), ('groups', '客户群')], max_length=16, verbose_name='对象')),
+                ('kind', models.CharField(choices=[('relation_missing', '好友关系漏记'), ('relation_gone', '好友关系已消失'), ('relation_back', '好友关系重新开始'), ('tags', '客户标签不同'), ('note', '备注不同'), ('catalogue', '企业标签目录不同'), ('group_missing', '客户群漏记'), ('group_gone', '客户群已解散'), ('group_owner', '群主已变更'), ('group_details', '群资料不同'), ('member_missing', '群成员漏记'), ('member_gone', '群成员已离开'), ('agent', '员工资料不同')], max_length=20, verbose_name='种类')),
+                ('found_at', models.DateTimeField(verbose_name='发现时间')),
+                ('wrong_since_at', models.DateTimeField(null=True, verbose_name='可能自')),
+                ('is_since_exact', models.BooleanField(default=False, verbose_name='时间准确')),
+                ('before', models.JSONField(default=dict, verbose_name='修复前')),
+                ('after', models.JSONField(default=dict, verbose_name='修复后')),
+                ('agent', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='crm.agent', verbose_name='员工')),
+                ('customer', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='repairs', to='crm.customer', verbose_name='客户')),
+                ('group', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='crm.group', verbose_name='客户群')),
+                ('run', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='repairs', to='crm.syncrun')),
             ],
             options={
-                "verbose_name": "修复",
-                "verbose_name_plural": "修复",
-                "ordering": ["-found_at", "-pk"],
-                "indexes": [
-                    models.Index(fields=["-found_at", "-id"], name="repair_latest"),
-                    models.Index(fields=["run"], name="repair_run"),
-                ],
+                'verbose_name': '修复',
+                'verbose_name_plural': '修复',
+                'ordering': ['-found_at', '-pk'],
+                'indexes': [models.Index(fields=['-found_at', '-id'], name='repair_latest'), models.Index(fields=['run'], name='repair_run')],
             },
             managers=[
-                ("unsafe_all", django.db.models.manager.Manager()),
+                ('unsafe_all', django.db.models.manager.Manager()),
             ],
         ),
     ]

@@ -7,264 +7,130 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("crm", "0003_sync_repairs"),
+        ('crm', '0003_sync_repairs'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="ArchivedMessage",
+            name='ArchivedMessage',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("seq", models.BigIntegerField(db_index=True, verbose_name="序号")),
-                ("msgid", models.CharField(max_length=128, unique=True, verbose_name="消息编号")),
-                ("action", models.CharField(blank=True, max_length=16, verbose_name="动作")),
-                ("kind", models.CharField(blank=True, max_length=32, verbose_name="类型")),
-                ("sender", models.CharField(blank=True, max_length=64, verbose_name="发送人")),
-                (
-                    "receivers",
-                    django.contrib.postgres.fields.ArrayField(
-                        base_field=models.CharField(max_length=64),
-                        default=list,
-                        size=None,
-                        verbose_name="接收人",
-                    ),
-                ),
-                ("room", models.CharField(blank=True, max_length=64, verbose_name="群编号")),
-                ("said_at", models.DateTimeField(verbose_name="时间")),
-                ("pulled_at", models.DateTimeField(verbose_name="取回时间")),
-                ("by_customer", models.BooleanField(default=False, verbose_name="客户所说")),
-                ("text", models.TextField(blank=True, verbose_name="文字")),
-                ("content", models.JSONField(null=True, verbose_name="原文")),
-                ("revokes", models.CharField(blank=True, max_length=128, verbose_name="撤回了")),
-                ("revoked_at", models.DateTimeField(null=True, verbose_name="撤回时间")),
-                ("sealed", models.JSONField(null=True)),
-                ("problem", models.CharField(blank=True, max_length=255, verbose_name="问题")),
-                (
-                    "agent",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="crm.agent",
-                        verbose_name="员工",
-                    ),
-                ),
-                (
-                    "customer",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="crm.customer",
-                        verbose_name="客户",
-                    ),
-                ),
-                (
-                    "group",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="crm.group",
-                        verbose_name="客户群",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('seq', models.BigIntegerField(db_index=True, verbose_name='序号')),
+                ('msgid', models.CharField(max_length=128, unique=True, verbose_name='消息编号')),
+                ('action', models.CharField(blank=True, max_length=16, verbose_name='动作')),
+                ('kind', models.CharField(blank=True, max_length=32, verbose_name='类型')),
+                ('sender', models.CharField(blank=True, max_length=64, verbose_name='发送人')),
+                ('receivers', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=64), default=list, size=None, verbose_name='接收人')),
+                ('room', models.CharField(blank=True, max_length=64, verbose_name='群编号')),
+                ('said_at', models.DateTimeField(verbose_name='时间')),
+                ('pulled_at', models.DateTimeField(verbose_name='取回时间')),
+                ('by_customer', models.BooleanField(default=False, verbose_name='客户所说')),
+                ('text', models.TextField(blank=True, verbose_name='文字')),
+                ('content', models.JSONField(null=True, verbose_name='原文')),
+                ('revokes', models.CharField(blank=True, max_length=128, verbose_name='撤回了')),
+                ('revoked_at', models.DateTimeField(null=True, verbose_name='撤回时间')),
+                ('sealed', models.JSONField(null=True)),
+                ('problem', models.CharField(blank=True, max_length=255, verbose_name='问题')),
+                ('agent', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='crm.agent', verbose_name='员工')),
+                ('customer', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='crm.customer', verbose_name='客户')),
+                ('group', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='crm.group', verbose_name='客户群')),
             ],
             options={
-                "verbose_name": "存档消息",
-                "verbose_name_plural": "存档消息",
+                'verbose_name': '存档消息',
+                'verbose_name_plural': '存档消息',
             },
             managers=[
-                ("unsafe_all", django.db.models.manager.Manager()),
+                ('unsafe_all', django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name="ArchivedMedia",
+            name='ArchivedMedia',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("position", models.SmallIntegerField()),
-                ("kind", models.CharField(max_length=32, verbose_name="类型")),
-                ("name", models.CharField(blank=True, max_length=255, verbose_name="文件名")),
-                ("file_id", models.TextField()),
-                ("md5", models.CharField(blank=True, max_length=32)),
-                ("size", models.BigIntegerField(null=True, verbose_name="大小")),
-                (
-                    "state",
-                    models.CharField(
-                        choices=[
-                            ("waiting", "待下载"),
-                            ("done", "已下载"),
-                            ("expired", "已过期"),
-                            ("too_large", "过大"),
-                            ("failed", "失败"),
-                        ],
-                        default="waiting",
-                        max_length=9,
-                        verbose_name="状态",
-                    ),
-                ),
-                ("stored_name", models.CharField(max_length=64, unique=True)),
-                ("received", models.BigIntegerField(default=0, verbose_name="已取字节")),
-                ("next_index", models.TextField(blank=True)),
-                ("attempts", models.SmallIntegerField(default=0, verbose_name="尝试次数")),
-                ("next_try_at", models.DateTimeField(verbose_name="下次尝试")),
-                ("problem", models.CharField(blank=True, max_length=255, verbose_name="问题")),
-                (
-                    "message",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="media",
-                        to="crm.archivedmessage",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('position', models.SmallIntegerField()),
+                ('kind', models.CharField(max_length=32, verbose_name='类型')),
+                ('name', models.CharField(blank=True, max_length=255, verbose_name='文件名')),
+                ('file_id', models.TextField()),
+                ('md5', models.CharField(blank=True, max_length=32)),
+                ('size', models.BigIntegerField(null=True, verbose_name='大小')),
+                ('state', models.CharField(choices=[('waiting', '待下载'), ('done', '已下载'), ('expired', '已过期'), ('too_large', '过大'), ('failed', '失败')], default='waiting', max_length=9, verbose_name='状态')),
+                ('stored_name', models.CharField(max_length=64, unique=True)),
+                ('received', models.BigIntegerField(default=0, verbose_name='已取字节')),
+                ('next_index', models.TextField(blank=True)),
+                ('attempts', models.SmallIntegerField(default=0, verbose_name='尝试次数')),
+                ('next_try_at', models.DateTimeField(verbose_name='下次尝试')),
+                ('problem', models.CharField(blank=True, max_length=255, verbose_name='问题')),
+                ('message', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='media', to='crm.archivedmessage')),
             ],
             options={
-                "verbose_name": "存档文件",
-                "verbose_name_plural": "存档文件",
+                'verbose_name': '存档文件',
+                'verbose_name_plural': '存档文件',
             },
         ),
         migrations.CreateModel(
-            name="ArchiveProgress",
+            name='ArchiveProgress',
             fields=[
-                ("id", models.SmallIntegerField(default=1, primary_key=True, serialize=False)),
-                ("seq", models.BigIntegerField(default=0, verbose_name="读到")),
-                ("began_at", models.DateTimeField(verbose_name="开始")),
-                ("newest_at", models.DateTimeField(null=True, verbose_name="最新一条")),
-                ("caught_up_at", models.DateTimeField(null=True, verbose_name="读到末尾")),
-                ("pulled_at", models.DateTimeField(null=True, verbose_name="最近成功")),
-                ("seconds", models.FloatField(null=True, verbose_name="用时")),
-                ("error", models.CharField(blank=True, max_length=255, verbose_name="错误")),
-                ("error_at", models.DateTimeField(null=True, verbose_name="出错时间")),
+                ('id', models.SmallIntegerField(default=1, primary_key=True, serialize=False)),
+                ('seq', models.BigIntegerField(default=0, verbose_name='读到')),
+                ('began_at', models.DateTimeField(verbose_name='开始')),
+                ('newest_at', models.DateTimeField(null=True, verbose_name='最新一条')),
+                ('caught_up_at', models.DateTimeField(null=True, verbose_name='读到末尾')),
+                ('pulled_at', models.DateTimeField(null=True, verbose_name='最近成功')),
+                ('seconds', models.FloatField(null=True, verbose_name='用时')),
+                ('error', models.CharField(blank=True, max_length=255, verbose_name='错误')),
+                ('error_at', models.DateTimeField(null=True, verbose_name='出错时间')),
             ],
             options={
-                "verbose_name": "存档进度",
-                "verbose_name_plural": "存档进度",
-                "constraints": [
-                    models.CheckConstraint(
-                        condition=models.Q(("id", 1)), name="one_archive_progress"
-                    )
-                ],
+                'verbose_name': '存档进度',
+                'verbose_name_plural': '存档进度',
+                'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='one_archive_progress')],
             },
         ),
         migrations.CreateModel(
-            name="ArchiveConsent",
+            name='ArchiveConsent',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("agreed", models.BooleanField(verbose_name="同意")),
-                ("decided_at", models.DateTimeField(verbose_name="决定时间")),
-                (
-                    "told_by",
-                    models.CharField(
-                        choices=[("message", "消息"), ("event", "回调"), ("query", "查询")],
-                        max_length=8,
-                        verbose_name="来源",
-                    ),
-                ),
-                (
-                    "agent",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="+",
-                        to="crm.agent",
-                    ),
-                ),
-                (
-                    "customer",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="archive_consents",
-                        to="crm.customer",
-                        verbose_name="客户",
-                    ),
-                ),
-                (
-                    "group",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="+",
-                        to="crm.group",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('agreed', models.BooleanField(verbose_name='同意')),
+                ('decided_at', models.DateTimeField(verbose_name='决定时间')),
+                ('told_by', models.CharField(choices=[('message', '消息'), ('event', '回调'), ('query', '查询')], max_length=8, verbose_name='来源')),
+                ('agent', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='crm.agent')),
+                ('customer', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='archive_consents', to='crm.customer', verbose_name='客户')),
+                ('group', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='crm.group')),
             ],
             options={
-                "verbose_name": "存档同意",
-                "verbose_name_plural": "存档同意",
-                "constraints": [
-                    models.UniqueConstraint(
-                        condition=models.Q(("group__isnull", True)),
-                        fields=("customer", "agent"),
-                        name="one_consent_per_pair",
-                    ),
-                    models.UniqueConstraint(
-                        condition=models.Q(("agent__isnull", True)),
-                        fields=("customer", "group"),
-                        name="one_consent_per_group",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("agent__isnull", True), ("group__isnull", True), _connector="XOR"
-                        ),
-                        name="consent_about_agent_or_group",
-                    ),
-                ],
+                'verbose_name': '存档同意',
+                'verbose_name_plural': '存档同意',
+                'constraints': [models.UniqueConstraint(condition=models.Q(('group__isnull', True)), fields=('customer', 'agent'), name='one_consent_per_pair'), models.UniqueConstraint(condition=models.Q(('agent__isnull', True)), fields=('customer', 'group'), name='one_consent_per_group'), models.CheckConstraint(condition=models.Q(('agent__isnull', True), ('group__isnull', True), _connector='XOR'), name='consent_about_agent_or_group')],
             },
         ),
         migrations.AddIndex(
-            model_name="archivedmessage",
-            index=models.Index(fields=["customer", "said_at"], name="archive_of_customer"),
+            model_name='archivedmessage',
+            index=models.Index(fields=['customer', 'said_at'], name='archive_of_customer'),
         ),
         migrations.AddIndex(
-            model_name="archivedmessage",
-            index=models.Index(fields=["agent", "said_at"], name="archive_of_agent"),
+            model_name='archivedmessage',
+            index=models.Index(fields=['agent', 'said_at'], name='archive_of_agent'),
         ),
         migrations.AddIndex(
-            model_name="archivedmessage",
-            index=models.Index(fields=["said_at"], name="archive_by_time"),
+            model_name='archivedmessage',
+            index=models.Index(fields=['said_at'], name='archive_by_time'),
         ),
         migrations.AddIndex(
-            model_name="archivedmessage",
-            index=models.Index(
-                condition=models.Q(("revokes", ""), _negated=True),
-                fields=["revokes"],
-                name="archive_revokes",
-            ),
+            model_name='archivedmessage',
+            index=models.Index(condition=models.Q(('revokes', ''), _negated=True), fields=['revokes'], name='archive_revokes'),
         ),
         migrations.AddIndex(
-            model_name="archivedmessage",
-            index=models.Index(
-                condition=models.Q(("sealed__isnull", False)), fields=["seq"], name="archive_sealed"
-            ),
+            model_name='archivedmessage',
+            index=models.Index(condition=models.Q(('sealed__isnull', False)), fields=['seq'], name='archive_sealed'),
         ),
         migrations.AddIndex(
-            model_name="archivedmedia",
-            index=models.Index(
-                condition=models.Q(("state", "waiting")),
-                fields=["next_try_at"],
-                name="archive_media_due",
-            ),
+            model_name='archivedmedia',
+            index=models.Index(condition=models.Q(('state', 'waiting')), fields=['next_try_at'], name='archive_media_due'),
         ),
         migrations.AddConstraint(
-            model_name="archivedmedia",
-            constraint=models.UniqueConstraint(
-                fields=("message", "position"), name="media_once_per_message"
-            ),
+            model_name='archivedmedia',
+            constraint=models.UniqueConstraint(fields=('message', 'position'), name='media_once_per_message'),
         ),
     ]

@@ -6,154 +6,92 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("crm", "0004_archive"),
+        ('crm', '0004_archive'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="Welcome",
+            name='Welcome',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="建立时间")),
-                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="更新时间")),
-                ("name", models.CharField(max_length=64, verbose_name="名称")),
-                ("text", models.TextField(verbose_name="内容")),
-                ("priority", models.SmallIntegerField(default=0, verbose_name="优先级")),
-                ("is_default", models.BooleanField(default=False, verbose_name="默认欢迎语")),
-                ("is_active", models.BooleanField(default=True, verbose_name="启用")),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='建立时间')),
+                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='更新时间')),
+                ('name', models.CharField(max_length=64, verbose_name='名称')),
+                ('text', models.TextField(verbose_name='内容')),
+                ('priority', models.SmallIntegerField(default=0, verbose_name='优先级')),
+                ('is_default', models.BooleanField(default=False, verbose_name='默认欢迎语')),
+                ('is_active', models.BooleanField(default=True, verbose_name='启用')),
             ],
             options={
-                "verbose_name": "欢迎语",
-                "verbose_name_plural": "欢迎语",
-                "ordering": ["is_default", "-priority", "pk"],
+                'verbose_name': '欢迎语',
+                'verbose_name_plural': '欢迎语',
+                'ordering': ['is_default', '-priority', 'pk'],
             },
         ),
         migrations.CreateModel(
-            name="WelcomeSent",
+            name='WelcomeSent',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("code", models.CharField(max_length=128, unique=True, verbose_name="欢迎码")),
-                ("external_userid", models.CharField(max_length=64, verbose_name="外部联系人编号")),
-                ("userid", models.CharField(max_length=64, verbose_name="企业微信账号")),
-                ("state", models.CharField(blank=True, max_length=64, verbose_name="渠道参数")),
-                (
-                    "outcome",
-                    models.CharField(
-                        choices=[
-                            ("waiting", "等待发送"),
-                            ("sent", "已送达"),
-                            ("late", "已过时效"),
-                            ("used", "已由别处欢迎"),
-                            ("unknown", "是否送达不明"),
-                            ("failed", "发送失败"),
-                            ("no_rule", "没有适用的欢迎语"),
-                        ],
-                        default="waiting",
-                        max_length=8,
-                        verbose_name="结果",
-                    ),
-                ),
-                ("is_doubted", models.BooleanField(default=False, editable=False)),
-                ("happened_at", models.DateTimeField(verbose_name="加微时间")),
-                ("queued_at", models.DateTimeField(verbose_name="收到时间")),
-                (
-                    "finished_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="结束时间"),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('code', models.CharField(max_length=128, unique=True, verbose_name='欢迎码')),
+                ('external_userid', models.CharField(max_length=64, verbose_name='外部联系人编号')),
+                ('userid', models.CharField(max_length=64, verbose_name='企业微信账号')),
+                ('state', models.CharField(blank=True, max_length=64, verbose_name='渠道参数')),
+                ('outcome', models.CharField(choices=[('waiting', '等待发送'), ('sent', '已送达'), ('late', '已过时效'), ('used', '已由别处欢迎'), ('unknown', '是否送达不明'), ('failed', '发送失败'), ('no_rule', '没有适用的欢迎语')], default='waiting', max_length=8, verbose_name='结果')),
+                ('is_doubted', models.BooleanField(default=False, editable=False)),
+                ('happened_at', models.DateTimeField(verbose_name='加微时间')),
+                ('queued_at', models.DateTimeField(verbose_name='收到时间')),
+                ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='结束时间')),
             ],
             options={
-                "verbose_name": "一次欢迎",
-                "verbose_name_plural": "一次欢迎",
+                'verbose_name': '一次欢迎',
+                'verbose_name_plural': '一次欢迎',
             },
             managers=[
-                ("unsafe_all", django.db.models.manager.Manager()),
+                ('unsafe_all', django.db.models.manager.Manager()),
             ],
         ),
         migrations.AddField(
-            model_name="outboxitem",
-            name="is_urgent",
-            field=models.BooleanField(default=False, verbose_name="加急"),
+            model_name='outboxitem',
+            name='is_urgent',
+            field=models.BooleanField(default=False, verbose_name='加急'),
         ),
         migrations.AddIndex(
-            model_name="outboxitem",
-            index=models.Index(
-                condition=models.Q(
-                    ("state__in", ["waiting", "leased", "calling", "uncertain"]),
-                    ("is_urgent", True),
-                ),
-                fields=["due_at", "id"],
-                name="outbox_urgent",
-            ),
+            model_name='outboxitem',
+            index=models.Index(condition=models.Q(('state__in', ['waiting', 'leased', 'calling', 'uncertain']), ('is_urgent', True)), fields=['due_at', 'id'], name='outbox_urgent'),
         ),
         migrations.AddField(
-            model_name="welcome",
-            name="agents",
-            field=models.ManyToManyField(
-                blank=True, related_name="+", to="crm.agent", verbose_name="员工"
-            ),
+            model_name='welcome',
+            name='agents',
+            field=models.ManyToManyField(blank=True, related_name='+', to='crm.agent', verbose_name='员工'),
         ),
         migrations.AddField(
-            model_name="welcome",
-            name="channel",
-            field=models.ForeignKey(
-                blank=True,
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to="crm.channel",
-                verbose_name="来源渠道",
-            ),
+            model_name='welcome',
+            name='channel',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='crm.channel', verbose_name='来源渠道'),
         ),
         migrations.AddField(
-            model_name="welcome",
-            name="departments",
-            field=models.ManyToManyField(
-                blank=True, related_name="+", to="crm.department", verbose_name="部门"
-            ),
+            model_name='welcome',
+            name='departments',
+            field=models.ManyToManyField(blank=True, related_name='+', to='crm.department', verbose_name='部门'),
         ),
         migrations.AddField(
-            model_name="welcomesent",
-            name="agent",
-            field=models.ForeignKey(
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="welcomes",
-                to="crm.agent",
-                verbose_name="员工",
-            ),
+            model_name='welcomesent',
+            name='agent',
+            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='welcomes', to='crm.agent', verbose_name='员工'),
         ),
         migrations.AddField(
-            model_name="welcomesent",
-            name="welcome",
-            field=models.ForeignKey(
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="sent",
-                to="crm.welcome",
-                verbose_name="欢迎语",
-            ),
+            model_name='welcomesent',
+            name='welcome',
+            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='sent', to='crm.welcome', verbose_name='欢迎语'),
         ),
         migrations.AddConstraint(
-            model_name="welcome",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("is_default", True)),
-                fields=("is_default",),
-                name="one_default_welcome",
-            ),
+            model_name='welcome',
+            constraint=models.UniqueConstraint(condition=models.Q(('is_default', True)), fields=('is_default',), name='one_default_welcome'),
         ),
         migrations.AddIndex(
-            model_name="welcomesent",
-            index=models.Index(fields=["-happened_at", "-id"], name="welcome_newest"),
+            model_name='welcomesent',
+            index=models.Index(fields=['-happened_at', '-id'], name='welcome_newest'),
         ),
     ]
