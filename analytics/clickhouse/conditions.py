@@ -7,6 +7,7 @@ exact to 30 decimals and 46 digits before them.
 
 import operator
 from collections.abc import Callable
+from dataclasses import replace
 
 from django.utils.translation import gettext as _
 
@@ -31,6 +32,9 @@ def is_step(step: Step, kind: int, source: ClickHouseSource) -> str:
 
 
 def _meets(condition: Condition, source: ClickHouseSource) -> str:
+    if condition.comparison == "in":
+        equal = (replace(condition, comparison="=", value=value) for value in condition.choices)
+        return "(" + " or ".join(_meets(one, source) for one in equal) + ")"
     if not source.dataset and condition.name in ("channel", "agent"):
         return _is_named(condition)
     if not source.dataset and condition.name == "amount":

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from analytics.clickhouse.conditions import is_step
 from analytics.clickhouse.connection import WarehouseRefused, text
 from analytics.clickhouse.source import ClickHouseSource
+from analytics.events.kernel import OPEN, SETTLED, YOUNG
 from analytics.funnels.question import Question
 from crm.shared.times import corp_zone
 
@@ -43,7 +44,8 @@ with matched as (
 ), chosen as (
     select customer, toUInt8(level) as level, entries[place].1 as entry_at,
            entries[place].3 as entry_id, found[place] as times,
-           level < {steps} and arrayExists(e -> e.1 + {window} > {now}, entries) as is_open
+           multiIf(not arrayExists(e -> e.1 + {window} > {now}, entries), {settled},
+                   level < {steps}, {open}, {young}) as state
     from chains
 )
 """
@@ -73,7 +75,8 @@ arraySort(arrayFlatten(arrayMap(
 class Folded:
     """The common part of every statement about a question: it defines `chosen`, one row a customer.
 
-    `chosen` has customer, level, is_open, entry_at, entry_id and `times` (microseconds).
+    `chosen` has customer, level, state (settled, open or young), entry_at, entry_id and `times`
+    (microseconds).
     """
 
     question: Question
@@ -101,14 +104,14 @@ class Folded:
             for name in attributes
         )
         return f"""{self.with_}, told as (
-            select c.customer as customer, any(c.level) as level, any(c.is_open) as is_open,
+            select c.customer as customer, any(c.level) as level, any(c.state) as state,
                    any(c.entry_at) as entry_at, any(c.times) as times{", " + told if told else ""}
             from (select * from facts final where {self.source.where}) as f
             join chosen as c on c.customer = f.customer
             where (f.at, f.id) <= (c.entry_at, c.entry_id)
             group by c.customer
         ), cells as (
-            select told.customer as customer, level, is_open, entry_at, times,
+            select told.customer as customer, level, state, entry_at, times,
                    {self._week()} as week, {own}
             from told left join (
                 select customer, channel, stage from units final where {self.source.where}
@@ -141,6 +144,9 @@ def _chosen(question: Question, source: ClickHouseSource, as_of: datetime) -> st
         "sorts": len(sorts),
         "cls": str(cls),
         "window": question.window * SECOND,
+        "settled": SETTLED,
+        "open": OPEN,
+        "young": YOUNG,
         "most": 1 if question.order == "strict_increase" else len(cls),
     }
     chain = (_ANY_ORDER if is_any else _IN_ORDER).format(**numbers)

@@ -9,10 +9,13 @@ from django.utils.translation import gettext as _
 from analytics.clickhouse.connection import text
 from analytics.clickhouse.funnel import SECOND, Folded
 from analytics.clickhouse.source import ClickHouseSource
+from analytics.events.kernel import OPEN, YOUNG
 from analytics.events.source import UNKNOWN_KEY, Value
 from analytics.funnels.answer import Answer, CellFigures, step_figures
 from analytics.funnels.question import MAX_CELLS, Question, QuestionRefused
 from analytics.funnels.resolving import check_figure, refuse_extras, resolve, step_names
+
+STATES = YOUNG + 1
 
 
 def answer(
@@ -23,14 +26,14 @@ def answer(
     cells = _Cells(folded)
     steps, names = len(question.steps), step_names(question, labels or {})
     figures: dict[tuple[Value, ...], np.ndarray] = {}
-    for cell, level, is_open, count in cells.counts():
-        totals = figures.setdefault(cell, np.zeros((steps, 2), np.int64))
-        totals[level - 1, is_open] += count
+    for cell, level, state, count in cells.counts():
+        totals = figures.setdefault(cell, np.zeros((steps, STATES), np.int64))
+        totals[level - 1, state] += count
     if len(figures) > MAX_CELLS:
         raise QuestionRefused(
             _("细分后的格子过多，请缩小日期范围或少选一个维度"), field="breakdown"
         )
-    total = sum(figures.values(), np.zeros((steps, 2), np.int64))
+    total = sum(figures.values(), np.zeros((steps, STATES), np.int64))
     return Answer(
         question=question,
         steps=step_figures(total, names, _quantiles(cells, steps, bool(total.any()))),
@@ -82,10 +85,10 @@ class _Cells:
         self._with = folded.cells()
 
     def counts(self) -> list[tuple[tuple[Value, ...], int, int, int]]:
-        """(cell, level, open, customers) of those whom the filters keep."""
+        """(cell, level, state, customers) of those whom the filters keep."""
         columns = ", ".join(self._columns())
         rows = self._rows(
-            f"select level, is_open, count(){', ' + columns if columns else ''} from cells"
+            f"select level, state, count(){', ' + columns if columns else ''} from cells"
             f" where {self._kept({})} group by all"
         )
         values = self._values([row[3:] for row in rows])
@@ -207,4 +210,4 @@ def _in_state(question: Question, step: int, state: str) -> str:
         return f"level > {step}"
     if step == steps:
         return "0"
-    return f"level = {step} and is_open = {int(state == 'open')}"
+    return f"level = {step} and state {'=' if state == 'open' else '!='} {OPEN}"

@@ -88,12 +88,15 @@ def load(
     if verify:
         _repair(house, dataset, done)
     if dataset is None:
+        if verify:
+            _forget_records(house)
         done.units = _load_units(house)
     return done
 
 
 def forget(house: Warehouse, number: int) -> None:
-    """Delete a dataset from the warehouse."""
+    """Delete a dataset from the warehouse; harmless where it was never loaded."""
+    tables.create(house)
     for table in ("facts", "units"):
         tables.delete(house, table, f"dataset = {number}")
 
@@ -142,6 +145,16 @@ def _repair(house: Warehouse, dataset: Dataset | None, done: Loaded) -> None:
             house.insert("facts", FACT_COLUMNS, block)
         lost = held.get(bucket, (0, 0))[0] - expected.get(bucket, (0, 0))[0]
         done.deleted, done.repaired_buckets = done.deleted + max(0, lost), done.repaired_buckets + 1
+
+
+def _forget_records(house: Warehouse) -> None:
+    """Where the warehouse holds records of people who are gone here, all are brought over anew."""
+    [[held]] = house.rows("select count() from units final where dataset = 0")
+    with connection.cursor() as cursor:
+        cursor.execute("select count(*) from crm_customer")
+        [known] = cursor.fetchone()
+    if int(held) > known:
+        tables.delete(house, "units", "dataset = 0")
 
 
 def _load_units(house: Warehouse) -> int:

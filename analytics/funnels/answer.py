@@ -31,9 +31,9 @@ class StepFigures:
     median_seconds: float | None = None
     p90_seconds: float | None = None
     value_cents: int | None = None
-    settled: int | None = None
-    settled_first: int | None = None
-    settled_previous: int | None = None
+    settled: int = 0
+    settled_first: int = 0
+    settled_previous: int = 0
 
     @property
     def of_first(self) -> Rate:
@@ -46,12 +46,12 @@ class StepFigures:
 
         Read early it estimates what all will come to; the interval says how well.
         """
-        return Rate(self.settled or 0, self.settled_first or 0)
+        return Rate(self.settled, self.settled_first)
 
     @property
     def settled_of_previous(self) -> Rate:
         """Share of those who reached the step before, among people whose windows are all over."""
-        return Rate(self.settled or 0, self.settled_previous or 0)
+        return Rate(self.settled, self.settled_previous)
 
     @property
     def of_previous(self) -> Rate:
@@ -124,10 +124,10 @@ def step_figures(
 ) -> tuple[StepFigures, ...]:
     """Figures from counts[level - 1, state]; `names` are (step, label).
 
-    States are settled, open and, from an engine that tells them apart, young; see `kernel`.
+    States are settled, open and young; see `kernel`.
     """
     reached = _at_least(counts.sum(axis=1))
-    settled = _at_least(counts[:, 0]) if counts.shape[1] > 2 else None
+    settled = _at_least(counts[:, 0])
     states = counts.tolist()
     figures = []
     for k, (step, label) in enumerate(names):
@@ -147,9 +147,9 @@ def step_figures(
                 median_seconds=median,
                 p90_seconds=p90,
                 value_cents=cents[k] if cents else None,
-                settled=settled[k] if settled else None,
-                settled_first=settled[0] if settled else None,
-                settled_previous=settled[max(k - 1, 0)] if settled else None,
+                settled=settled[k],
+                settled_first=settled[0],
+                settled_previous=settled[max(k - 1, 0)],
             )
         )
     return tuple(figures)

@@ -73,7 +73,7 @@ def _step(name: str) -> serializers.Serializer:
             "open": serializers.IntegerField(),
             "rate_of_first": _RATE(),
             "rate_of_previous": _RATE(),
-            "settled": serializers.IntegerField(allow_null=True),
+            "settled": serializers.IntegerField(),
             "settled_rate_of_first": _RATE(),
             "settled_rate_of_previous": _RATE(),
             "value_cents": serializers.IntegerField(allow_null=True),

@@ -31,11 +31,6 @@ def resolve(question: Question, source: Source) -> tuple[dict[str, int], datetim
 
 def refuse_extras(question: Question) -> None:
     """For an engine that knows the plain question only: name what it may not ignore."""
-    tests = [test for step in question.steps for test in step.conditions]
-    if any(test.comparison == "in" for test in tests):
-        raise QuestionRefused(
-            _("这个引擎还不会「in」，请改用列文件引擎，或一个值一个值地问"), field="steps"
-        )
     for name in question.extras:
         raise QuestionRefused(
             _("这个引擎还不会「%(field)s」，请去掉它，或改用列文件引擎（--engine columns）")

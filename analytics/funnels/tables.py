@@ -76,7 +76,7 @@ def step_rows(answer: Answer, people: str) -> list[StepRow]:
             label=step.label,
             of_first=step.of_first,
             of_previous=step.of_previous,
-            settled=None if step.settled is None else step.settled_of_previous,
+            settled=step.settled_of_previous,
             value_cents=step.value_cents,
             median_seconds=step.median_seconds,
             p90_seconds=step.p90_seconds,

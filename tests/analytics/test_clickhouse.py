@@ -122,6 +122,8 @@ def test_levels_states_and_times_agree_with_the_oracle_to_the_person(crowd, orde
             counted = [getattr(step, state) for state in states]
             behind = [who_is(expected, step.number, state, len(shape)) for state in states]
             assert counted == [len(people) for people in behind], (shape, step)
+            over = [who.level >= step.number and not who.is_young for who in expected]
+            assert step.settled == sum(over)
             assert step.median_seconds == median_seconds(expected, step.number)
         # One list a question, another each time.
         place = (number + ORDERS.index(order)) % 4

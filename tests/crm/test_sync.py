@@ -281,7 +281,9 @@ def test_health_tells_the_last_success_and_the_last_error(wecom_sandbox):
     sync("tags")
     bad = sync_health(timezone.now())
     assert (bad.is_good, bad.first_problem.object) == (False, "tags")
-    late = sync_health(timezone.now() + timedelta(hours=19))
+    soon = sync_health(timezone.now() + timedelta(hours=3))
+    assert all(one.is_late for one in soon.objects if one.object in PEOPLE)
+    late = sync_health(timezone.now() + timedelta(hours=19))  # Statistics are asked every six.
     assert all(one.is_late for one in late.objects)
 
 

@@ -9,7 +9,7 @@ from django.utils.translation import override
 
 from analytics.clickhouse import tables
 from analytics.clickhouse.connection import Warehouse, warehouse
-from analytics.clickhouse.loading import Loaded, load
+from analytics.clickhouse.loading import Loaded, forget, load
 from analytics.events.refresh import WritersBusy
 from crm.datasets.actions import find_dataset
 from crm.datasets.models import Dataset
@@ -37,7 +37,9 @@ class Command(BaseCommand):
             try:
                 house = warehouse()
                 dataset = find_dataset(options["dataset"]) if options["dataset"] else None
-                if options["action"] == "rebuild":
+                if options["action"] == "rebuild" and dataset:
+                    forget(house, dataset.pk)
+                elif options["action"] == "rebuild":
                     tables.drop(house)
                 self._loads(house, dataset, options)
             except DomainError as refusal:

@@ -3,11 +3,15 @@
 import json
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Count, Max, Min
 from django.utils.translation import override
 
+from analytics.clickhouse import loading
+from analytics.clickhouse.connection import warehouse
 from analytics.events.datasets import forget
+from crm.datasets.actions import find_dataset
 from crm.datasets.models import Dataset
 from crm.shared.errors import DomainError
 
@@ -15,7 +19,7 @@ from crm.shared.errors import DomainError
 class Command(BaseCommand):
     help = (
         "List the datasets that import events FILE --dataset NAME has made, or drop one with "
-        "everything it holds, its column files too."
+        "everything it holds, its column files and its copy in ClickHouse too."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -27,7 +31,7 @@ class Command(BaseCommand):
         if options["drop"]:
             with override("en"):
                 try:
-                    body = {"dropped": options["drop"], "events": forget(options["drop"])}
+                    body = {"dropped": options["drop"], "events": _drop(options["drop"])}
                 except DomainError as refusal:
                     raise CommandError(f"dataset: {refusal}") from refusal
         body["datasets"] = [_described(dataset) for dataset in Dataset.objects.all()]
@@ -41,6 +45,14 @@ class Command(BaseCommand):
                 f"{row['name']:<24}{row['events']:>12,} events of {row['units']:,} units,"
                 f" {row['first']} to {row['last']}"
             )
+
+
+def _drop(name: str) -> int:
+    """Drop it in the warehouse first: where that fails it can be dropped again."""
+    dataset = find_dataset(name)
+    if settings.CLICKHOUSE_URL:
+        loading.forget(warehouse(), dataset.pk)
+    return forget(name)
 
 
 def _described(dataset: Dataset) -> dict[str, Any]:
