@@ -5,20 +5,14 @@ the SQL that defines the rule. Rivals in the same run: the same definitions over
 (tag, customer) table with the index everybody makes, and chDB over its own tables.
 """
 
-import json
-import os
-import subprocess
-import sys
-import tempfile
-from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import CommandParser
+
+from crm.shared.own_servers import bench_apart
 
 NAME = "segment"
 HELP = "live sizes of segments: bitmaps against SQL, many-to-many and chDB"
-_OWN_PLACES = ("DATABASE_URL", "CELERY_BROKER_URL", "CACHE_URL", "CHANGKE_MODE")
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -32,21 +26,4 @@ def run(options: dict[str, Any]) -> dict[str, Any]:
         from analytics.segments.benching import measure
 
         return measure(options["customers"])
-    with tempfile.TemporaryDirectory(prefix="changke-bench-") as folder:
-        _manage(folder, "migrate", "--verbosity", "0")
-        arguments = ["bench", NAME, "--here", "--json", f"--customers={options['customers']}"]
-        inner = f"from django.core.management import call_command; call_command(*{arguments!r})"
-        return json.loads(_manage(folder, "shell", "-v0", "-c", inner))
-
-
-def _manage(folder: str, *arguments: str) -> str:
-    """A management command of its own, on servers of its own."""
-    kept = {name: value for name, value in os.environ.items() if name not in _OWN_PLACES}
-    done = subprocess.run(
-        [sys.executable, str(Path(settings.BASE_DIR) / "manage.py"), *arguments],
-        env=kept | {"CHANGKE_STATE": str(Path(folder) / "state")},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return done.stdout.strip().splitlines()[-1] if done.stdout.strip() else ""
+    return bench_apart(NAME, [f"--customers={options['customers']}"])

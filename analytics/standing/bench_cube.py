@@ -27,13 +27,13 @@ from analytics.standing.benching import (
     GROUPS,
     START,
     Stream,
-    on_own_servers,
     populate,
 )
 from analytics.standing.models import JourneyState
 from analytics.standing.proof import prove
 from crm.agents.access import Role
 from crm.agents.models import Department, User
+from crm.shared.own_servers import bench_apart
 from crm.timeline.actions import append_facts
 
 NAME = "cube"
@@ -72,7 +72,7 @@ def run(options: dict[str, Any]) -> dict[str, Any]:
     """Measure on servers of our own, made and thrown away."""
     if options["here"]:
         return _measure(**{name: options[name] for name in _NUMBERS})
-    return on_own_servers(NAME, *(f"--{name}={options[name]}" for name in _NUMBERS))
+    return bench_apart(NAME, [f"--{name}={options[name]}" for name in _NUMBERS])
 
 
 def _measure(*, customers: int, runs: int) -> dict[str, Any]:

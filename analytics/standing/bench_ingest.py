@@ -16,8 +16,9 @@ from django.db import connection
 from django.utils import timezone
 
 from analytics.standing.actions import merge_cubes
-from analytics.standing.benching import Stream, on_own_servers, populate
+from analytics.standing.benching import Stream, populate
 from analytics.standing.proof import prove
+from crm.shared.own_servers import bench_apart
 from crm.timeline.actions import NewFact, append_facts
 
 NAME = "ingest"
@@ -35,7 +36,7 @@ def run(options: dict[str, Any]) -> dict[str, Any]:
     """Measure on servers of our own, made and thrown away."""
     if options["here"]:
         return _measure(**{name: options[name] for name in _NUMBERS})
-    return on_own_servers(NAME, *(f"--{name}={options[name]}" for name in _NUMBERS))
+    return bench_apart(NAME, [f"--{name}={options[name]}" for name in _NUMBERS])
 
 
 def _measure(*, customers: int, history: int, batch: int, rounds: int) -> dict[str, Any]:

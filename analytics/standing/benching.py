@@ -1,17 +1,9 @@
-"""What the benches of standing figures share: own servers, a population, streams of facts."""
+"""What the benches of standing figures share: a population, streams of facts."""
 
-import json
-import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-from django.conf import settings
 from django.db import connection
 
 from crm.agents.models import Agent
@@ -23,7 +15,6 @@ SEED = 20_261_126
 AGENTS, CHANNELS, GROUPS = 3_000, 20, 2_000
 START = datetime(2026, 9, 1, tzinfo=UTC)
 DAYS = 60
-_OWN_PLACES = ("DATABASE_URL", "CELERY_BROKER_URL", "CACHE_URL", "CHANGKE_MODE", "CHANGKE_STATE")
 
 _CUSTOMERS = """
 insert into crm_customer ({columns}) select {columns} from crm_customer
@@ -44,28 +35,6 @@ _KINDS = (
     ("friend_deleted_by_agent", 0.005),
     ("group_left", 0.015),
 )
-
-
-def on_own_servers(name: str, *arguments: str) -> dict[str, Any]:
-    """Run `bench NAME --here` on servers and files of its own, which are thrown away."""
-    inner = ["bench", name, "--here", "--json", *arguments]
-    code = f"from django.core.management import call_command; call_command(*{inner!r})"
-    with tempfile.TemporaryDirectory(prefix="changke-bench-") as folder:
-        _manage(folder, "migrate", "--verbosity", "0")
-        return json.loads(_manage(folder, "shell", "-v0", "-c", code).splitlines()[-1])
-
-
-def _manage(folder: str, *arguments: str) -> str:
-    kept = {name: value for name, value in os.environ.items() if name not in _OWN_PLACES}
-    state = Path(folder) / "state"
-    done = subprocess.run(
-        [sys.executable, str(Path(settings.BASE_DIR) / "manage.py"), *arguments],
-        env=kept | {"CHANGKE_STATE": str(state), "COLUMNS_DIR": str(Path(folder) / "columns")},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return done.stdout.strip()
 
 
 def populate(customers: int) -> None:

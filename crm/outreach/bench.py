@@ -7,10 +7,7 @@ same calls on the same bad day as tools do that know no outbox: it calls, and ca
 answer came.
 """
 
-import json
-import os
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -18,10 +15,11 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandParser
 
+from crm.shared.own_servers import bench_in, running
+
 NAME = "delivery"
 HELP = "a mass send where every 7th call is applied and never answered: nothing twice, nothing lost"
 _NUMBERS = {"recipients": 100_000, "batch": 100, "every": 7}
-_OWN_PLACES = ("DATABASE_URL", "CELERY_BROKER_URL", "CACHE_URL", "CHANGKE_MODE")
 _CORP = {
     "WECOM_CORP_ID": "wwbench",
     "WECOM_SECRET": "bench-secret",
@@ -48,43 +46,25 @@ def run(options: dict[str, Any]) -> dict[str, Any]:
         return measure(Path(options["here"]), **numbers)
     with tempfile.TemporaryDirectory(prefix="changke-bench-") as folder:
         store = Path(folder) / "sandbox"
-        sandbox, url = _sandbox(store)
-        try:
-            own = _CORP | {"WECOM_BASE_URL": url}
-            _manage(folder, own, "migrate", "--verbosity", "0")
-            arguments = ["bench", NAME, "--json", f"--here={store}"]
-            arguments += [f"--{name}={value}" for name, value in numbers.items()]
-            inner = f"from django.core.management import call_command; call_command(*{arguments!r})"
-            return json.loads(_manage(folder, own, "shell", "-v0", "-c", inner).splitlines()[-1])
-        finally:
-            sandbox.terminate()
-            sandbox.wait(timeout=20)
+        with running(_sandbox(store), speaks=True) as sandbox:
+            own = _CORP | {"WECOM_BASE_URL": _address(sandbox)}
+            arguments = [f"--here={store}", *(f"--{n}={value}" for n, value in numbers.items())]
+            return bench_in(folder, NAME, arguments, env=own)
 
 
-def _sandbox(store: Path) -> tuple[subprocess.Popen, str]:
-    """A WeCom with staff and nothing else, and its address."""
-    command = [sys.executable, str(Path(settings.BASE_DIR) / "crm" / "wecom" / "sandbox")]
-    command += ["--port", "0", "--store", str(store), "--empty", "--no-life"]
-    command += ["--corp-id", _CORP["WECOM_CORP_ID"], "--secret", _CORP["WECOM_SECRET"]]
-    command += ["--agent-id", _CORP["WECOM_AGENT_ID"], "--token", _CORP["WECOM_CALLBACK_TOKEN"]]
-    command += ["--aes-key", _CORP["WECOM_CALLBACK_AES_KEY"]]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    announced = process.stdout.readline()
+def _sandbox(store: Path) -> list[str]:
+    """The command of a WeCom with staff and nothing else."""
+    return [
+        *(str(Path(settings.BASE_DIR) / "crm" / "wecom" / "sandbox"), "--port", "0"),
+        *("--store", str(store), "--empty", "--no-life"),
+        *("--corp-id", _CORP["WECOM_CORP_ID"], "--secret", _CORP["WECOM_SECRET"]),
+        *("--agent-id", _CORP["WECOM_AGENT_ID"], "--token", _CORP["WECOM_CALLBACK_TOKEN"]),
+        *("--aes-key", _CORP["WECOM_CALLBACK_AES_KEY"]),
+    ]
+
+
+def _address(sandbox: subprocess.Popen) -> str:
+    announced = sandbox.stdout.readline()
     if not announced.startswith("Sandbox: "):
         raise RuntimeError("the sandbox did not start")
-    return process, announced.split()[1].rstrip("/")
-
-
-def _manage(folder: str, own: dict[str, str], *arguments: str) -> str:
-    """A management command of its own, on servers of its own."""
-    kept = {name: value for name, value in os.environ.items() if name not in _OWN_PLACES}
-    done = subprocess.run(
-        [sys.executable, str(Path(settings.BASE_DIR) / "manage.py"), *arguments],
-        env=kept | own | {"CHANGKE_STATE": str(Path(folder) / "state")},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return done.stdout.strip()
+    return announced.split()[1].rstrip("/")

@@ -6,20 +6,14 @@ deleted. The rival asks the same questions customer by customer, as a loop over 
 the first 2,000 of the same audience.
 """
 
-import json
-import os
-import subprocess
-import sys
-import tempfile
-from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import CommandParser
+
+from crm.shared.own_servers import bench_apart
 
 NAME = "plan"
 HELP = "planning a mass send to many recipients: time and memory"
-_OWN_PLACES = ("DATABASE_URL", "CELERY_BROKER_URL", "CACHE_URL", "CHANGKE_MODE")
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -33,21 +27,4 @@ def run(options: dict[str, Any]) -> dict[str, Any]:
         from crm.outreach.benching_plan import measure
 
         return measure(options["recipients"])
-    arguments = ["bench", NAME, "--here", "--json", f"--recipients={options['recipients']}"]
-    inner = f"from django.core.management import call_command; call_command(*{arguments!r})"
-    with tempfile.TemporaryDirectory(prefix="changke-bench-") as folder:
-        _manage(folder, "migrate", "--verbosity", "0")
-        return json.loads(_manage(folder, "shell", "-v0", "-c", inner).splitlines()[-1])
-
-
-def _manage(folder: str, *arguments: str) -> str:
-    """A management command of its own, on servers of its own."""
-    kept = {name: value for name, value in os.environ.items() if name not in _OWN_PLACES}
-    done = subprocess.run(
-        [sys.executable, str(Path(settings.BASE_DIR) / "manage.py"), *arguments],
-        env=kept | {"CHANGKE_STATE": str(Path(folder) / "state")},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return done.stdout.strip()
+    return bench_apart(NAME, [f"--recipients={options['recipients']}"])

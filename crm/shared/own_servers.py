@@ -22,19 +22,26 @@ _END_SECONDS = 20
 
 def bench_apart(name: str, arguments: Sequence[str]) -> dict[str, Any]:
     """What ``bench NAME --here ARGUMENTS`` answers on servers made for it and thrown away."""
-    command = ["bench", name, "--here", "--json", *arguments]
-    inner = f"from django.core.management import call_command; call_command(*{command!r})"
     with tempfile.TemporaryDirectory(prefix="changke-bench-") as folder:
-        _manage(folder, "migrate", "--verbosity", "0")
-        return json.loads(_manage(folder, "shell", "-v0", "-c", inner).splitlines()[-1])
+        return bench_in(folder, name, ["--here", *arguments])
 
 
-def _manage(folder: str, *arguments: str) -> str:
-    """A management command of its own, on servers of its own."""
+def bench_in(
+    folder: str, name: str, arguments: Sequence[str], env: dict[str, str] | None = None
+) -> dict[str, Any]:
+    """What ``bench NAME ARGUMENTS`` answers on the new servers of ``folder``."""
+    command = ["bench", name, "--json", *arguments]
+    inner = f"from django.core.management import call_command; call_command(*{command!r})"
+    manage(folder, "migrate", "--verbosity", "0", env=env)
+    return json.loads(manage(folder, "shell", "-v0", "-c", inner, env=env).splitlines()[-1])
+
+
+def manage(folder: str, *arguments: str, env: dict[str, str] | None = None) -> str:
+    """What a management command prints, run on the servers that live in ``folder``."""
     kept = {name: value for name, value in os.environ.items() if name not in _OWN_PLACES}
     done = subprocess.run(
         [sys.executable, str(Path(settings.BASE_DIR) / "manage.py"), *arguments],
-        env=kept | {"CHANGKE_STATE": str(Path(folder) / "state")},
+        env=kept | (env or {}) | {"CHANGKE_STATE": str(Path(folder) / "state")},
         stdout=subprocess.PIPE,
         text=True,
         check=True,

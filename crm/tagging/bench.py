@@ -5,17 +5,10 @@ links by one plain SQL statement: no wish, no way back, nothing that WeCom would
 the whole is measured too.
 """
 
-import json
-import os
 import resource
-import subprocess
-import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import CommandParser
 from django.db import connection
 from django.utils import timezone
@@ -24,13 +17,13 @@ from crm.agents.access import Role
 from crm.agents.models import Agent, User
 from crm.customers.models import Tag, TagGroup
 from crm.outbox.models import OutboxItem
+from crm.shared.own_servers import bench_apart
 from crm.tagging import bulk
 from crm.tagging.models import TagEdit
 
 NAME = "tagging"
 HELP = "one tag on everybody in a list, against plain SQL"
 AGENTS = 100
-_OWN_PLACES = ("DATABASE_URL", "CELERY_BROKER_URL", "CACHE_URL", "CHANGKE_MODE")
 
 _LOAD = """
 insert into crm_customer (external_userid, name, name_sort, search, avatar, gender, phone, city,
@@ -60,11 +53,7 @@ def run(options: dict[str, Any]) -> dict[str, Any]:
     """Make the customers, tag them all, take it back."""
     if options["here"]:
         return measure(options["customers"])
-    with tempfile.TemporaryDirectory(prefix="changke-bench-") as folder:
-        _manage(folder, "migrate", "--verbosity", "0")
-        arguments = ["bench", NAME, "--here", "--json", f"--customers={options['customers']}"]
-        inner = f"from django.core.management import call_command; call_command(*{arguments!r})"
-        return json.loads(_manage(folder, "shell", "-v0", "-c", inner))
+    return bench_apart(NAME, [f"--customers={options['customers']}"])
 
 
 def measure(people: int) -> dict[str, Any]:
@@ -113,16 +102,3 @@ def _timed(work: Any) -> float:
     begun = time.perf_counter()
     work()
     return round(time.perf_counter() - begun, 2)
-
-
-def _manage(folder: str, *arguments: str) -> str:
-    """A management command of its own, on servers of its own."""
-    kept = {name: value for name, value in os.environ.items() if name not in _OWN_PLACES}
-    done = subprocess.run(
-        [sys.executable, str(Path(settings.BASE_DIR) / "manage.py"), *arguments],
-        env=kept | {"CHANGKE_STATE": str(Path(folder) / "state")},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return done.stdout.strip().splitlines()[-1] if done.stdout.strip() else ""
