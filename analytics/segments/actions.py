@@ -123,7 +123,7 @@ def freeze_segment(*, segment: Segment, name: str, by: User, now: datetime) -> A
     return freeze_audience(
         name=name,
         customer_ids=list(found.bits),
-        description=in_one_line(words_for(tree)),
+        description=in_one_line(words_for(tree, by)),
         question={"segment": segment.pk, "version": segment.version, "rule": segment.rule},
         source="segment",
         by=by,

@@ -148,7 +148,12 @@ def _options(draft: Draft, shelf: Shelf) -> list[Option]:
 
 
 def _chosen(pairs: Any, wanted: list[str]) -> list[Option]:
-    return [(str(value), str(label), str(value) in wanted) for value, label in pairs]
+    """The values to choose from; what was chosen and is offered no more stays, by its number."""
+    offered = [(str(value), str(label), str(value) in wanted) for value, label in pairs]
+    known = {value for value, _label, _is_chosen in offered}
+    return offered + [
+        (value, f"#{value}", True) for value in wanted if value and value not in known
+    ]
 
 
 def _hows(kind: str) -> list[tuple[str, str]]:

@@ -43,7 +43,7 @@ def open_segment(params: QueryDict, user: User) -> Opened:
     return Opened(
         title=title,
         ids=ids_of(found.bits).tolist(),
-        definition=in_one_line(words_for(tree)),
+        definition=in_one_line(words_for(tree, user)),
         version=DEFINITION_VERSION,
         data_time=now,
         back=back,

@@ -45,7 +45,7 @@ def _size(tree: Group, found: Answer, user: User, query: dict[str, str]) -> dict
     shown = _spread(found)
     rows = Customer.objects.for_user(user).select_related("channel").filter(pk__in=shown)
     people = reverse("analytics:figures:people", args=[NAME])
-    note = meaning(in_one_line(words_for(tree)), data_time=timezone.now())
+    note = meaning(in_one_line(words_for(tree, user)), data_time=timezone.now())
     return {
         "count": found.count,
         "number": Number(found.count, f"{people}?{urlencode(query)}", _("符合条件"), note),

@@ -66,7 +66,7 @@ def segment_detail(request: HttpRequest, segment_id: int) -> HttpResponse:
     segment = _segment_or_404(request, segment_id)
     context = {
         "segment": segment,
-        "words": words_for(rule_from(segment.rule)),
+        "words": words_for(rule_from(segment.rule), request.user),
         "versions": segment.versions.select_related("saved_by__agent")[:20],
         "may_change": _may_change(request, segment),
     }
@@ -167,7 +167,7 @@ def freeze_segment(request: HttpRequest, segment_id: int) -> HttpResponseBase:
         )
     except DomainError as refusal:
         context = {"segment": segment, "refusal": str(refusal)}
-        context["words"] = words_for(rule_from(segment.rule))
+        context["words"] = words_for(rule_from(segment.rule), request.user)
         return TemplateResponse(request, "analytics/segments/detail.html", context, status=422)
     return go(request, "crm:audiences:detail", audience_id=audience.pk)
 
@@ -182,7 +182,7 @@ def archive_segment(request: HttpRequest, segment_id: int) -> HttpResponseBase:
         actions.archive_segment(segment=segment, by=request.user, now=timezone.now())
     except DomainError as refusal:
         context = {"segment": segment, "refusal": str(refusal)}
-        context["words"] = words_for(rule_from(segment.rule))
+        context["words"] = words_for(rule_from(segment.rule), request.user)
         return TemplateResponse(request, "analytics/segments/detail.html", context, status=422)
     return go(request, "analytics:segments:list")
 

@@ -21,7 +21,7 @@ from analytics.segments.rule import (
     Trip,
     walk,
 )
-from crm.agents.models import Agent
+from crm.agents.models import Agent, User
 from crm.customers.models import Channel, Tag
 from crm.groups.models import Group as CustomerGroup
 from crm.timeline.models import FactKind
@@ -47,8 +47,8 @@ class Line:
     lines: tuple["Line", ...] = ()
 
 
-def names_of(rule: Node) -> Names:
-    """The names that the words of a rule need, in a query each."""
+def names_of(rule: Node, user: User) -> Names:
+    """The names that the words of a rule need, in a query each; agents and groups in scope only."""
     nodes = list(walk(rule))
 
     def ids(wanted: Callable[[Node], Iterable[int]]) -> set[int]:
@@ -61,11 +61,11 @@ def names_of(rule: Node) -> Names:
     is_channel = any(isinstance(n, Choice) and n.field == "channel" for n in nodes)
     kinds = FactKind.objects.all() if any(isinstance(n, Happened) for n in nodes) else ()
     return Names(
-        tags=_named(Tag.objects.filter(pk__in=tags)) if tags else {},
+        tags=_tag_names(tags) if tags else {},
         channels=_named(Channel.objects.all()) if is_channel else {},
-        agents=_named(Agent.unsafe_all.filter(pk__in=agents)) if agents else {},
-        groups=_named(CustomerGroup.unsafe_all.filter(pk__in=groups)) if groups else {},
-        segments=_named(Segment.unsafe_all.filter(pk__in=segments)) if segments else {},
+        agents=_named(Agent.objects.for_user(user).filter(pk__in=agents)) if agents else {},
+        groups=_named(CustomerGroup.objects.for_user(user).filter(pk__in=groups)) if groups else {},
+        segments=_named(Segment.objects.for_user(user).filter(pk__in=segments)) if segments else {},
         kinds={kind.code: kind.label for kind in kinds},
     )
 
@@ -74,13 +74,26 @@ def _named(rows: Any) -> dict[int, str]:
     return dict(rows.values_list("pk", "name"))
 
 
-def words_for(rule: Node, names: Names | None = None) -> Line:
-    """The rule as nested lines."""
-    names = names or names_of(rule)
+def _tag_names(ids: set[int]) -> dict[int, str]:
+    """A tag that WeCom deleted matches nobody any more, and says so."""
+    return {
+        pk: _("%(name)s（已删除）") % {"name": name} if is_deleted else name
+        for pk, name, is_deleted in Tag.objects.filter(pk__in=ids).values_list(
+            "pk", "name", "is_deleted"
+        )
+    }
+
+
+def words_for(rule: Node, user: User) -> Line:
+    """The rule as nested lines, in words that this user may read."""
+    return _line(rule, names_of(rule, user))
+
+
+def _line(rule: Node, names: Names) -> Line:
     if isinstance(rule, Group):
         heads = {"all": _("同时满足"), "any": _("满足任意一条"), "none": _("一条都不满足")}
         text = heads[rule.how] if rule.parts else _("所有客户")
-        return Line(text, tuple(words_for(part, names) for part in rule.parts))
+        return Line(text, tuple(_line(part, names) for part in rule.parts))
     return Line(_WORDS[type(rule)](rule, names))
 
 

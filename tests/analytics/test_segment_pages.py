@@ -116,6 +116,17 @@ def test_every_kind_of_rule_comes_back_from_the_form_as_it_was(client, operator)
         assert list(answer(rule_from(segment.rule), user=None, now=NOW).bits) == before
 
 
+def test_an_edit_keeps_what_can_no_longer_be_chosen(client, operator):
+    tag = factories.make_tag(is_deleted=True)
+    group = factories.make_group(dismissed_at=NOW)
+    body = {"all": [{"tags": "any", "ids": [tag.pk]}, {"group": [group.pk]}]}
+    segment = Segment.unsafe_all.create(name="一", rule=body, owner=operator)
+    url = reverse("analytics:segments:edit", args=[segment.pk])
+    assert client.post(url, form(client.get(url).content.decode())).status_code == 302
+    segment.refresh_from_db()
+    assert segment.rule == body
+
+
 def test_a_wrong_value_is_said_beside_its_condition_and_nothing_is_saved(client, operator):
     fields = form(client.get("/segments/add/").content.decode())
     fields = press(client, fields, "add:n", **{"n.new": "field:age"})
@@ -183,3 +194,22 @@ def test_the_command_counts_verifies_and_refuses(capsys):
     for wrong in ("{", '{"field": "x", "from": 1}'):
         with pytest.raises(CommandError):
             call_command("segments", "count", rule=wrong)
+
+
+def test_words_name_nobody_outside_the_scope_and_say_which_tag_is_gone(client, operator):
+    root = factories.make_department()
+    team, other = (factories.make_department(parent=root) for _n in range(2))
+    near, far = (factories.make_agent(department=place) for place in (team, other))
+    group = factories.make_group(far)
+    tag = factories.make_tag(is_deleted=True)
+    rule = {"all": [{"agent": [near.pk, far.pk]}, {"group": [group.pk]}]}
+    rule["all"].append({"tags": "any", "ids": [tag.pk]})
+    lead = factories.make_user(Role.LEAD, departments=[team])
+    for user, hidden in ((operator, ()), (lead, (far.name, group.name))):
+        client.force_login(user)
+        people = reverse("analytics:figures:api", args=["segment"])
+        said = client.get(people, {"rule": json.dumps(rule)}).json()["definition"]
+        assert near.name in said
+        assert f"{tag.name}（已删除）" in said
+        for name in (far.name, group.name):
+            assert (name in said) == (name not in hidden)
