@@ -222,6 +222,14 @@ def test_a_failing_receiver_is_tried_four_times_then_the_event_is_lost(sandbox, 
     assert [c["state"] for c in sandbox.delivered()] == ["delivered", "lost", "delivered"]
 
 
+def test_a_world_born_anew_tells_nobody_of_the_old_receivers(sandbox, receiver):
+    sandbox.send_callbacks_to(receiver.url)
+    sandbox.control("reset")
+    sandbox.step("add")
+    assert [told["state"] for told in sandbox.read("callbacks")] == ["unsent"]
+    assert receiver.received == []
+
+
 def test_callbacks_can_come_twice_and_in_any_order(sandbox, receiver):
     sandbox.send_callbacks_to(receiver.url)
     sandbox.control("callbacks", paused=True, duplicate=1.0)

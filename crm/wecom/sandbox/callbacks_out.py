@@ -47,7 +47,9 @@ class Postman:
         self.threads: list[threading.Thread] = []
 
     def reset(self) -> None:
+        """As after a fresh start, also whom it tells."""
         self.options = dict(DEFAULTS)
+        self.url, self.verified = self.sandbox.config.callback_url, False
 
     def start(self) -> None:
         with self.sandbox.store.write() as db:  # What a killed process was about to send.

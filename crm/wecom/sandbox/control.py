@@ -250,7 +250,7 @@ def drop_callbacks(sandbox: "Sandbox", given: dict) -> Answer:
 
 @control("POST", "reset")
 def reset(sandbox: "Sandbox", given: dict) -> Answer:
-    """The world as it was generated; tokens, ledger, faults and clock are gone."""
+    """The world as it was generated; tokens, ledger, faults, clock and receiver as at the start."""
     sandbox.reset()
     return {"reset": True}
 
