@@ -16,7 +16,7 @@ from crm.groups.models import Group
 from crm.outreach.caps import AgentSend, SendSlot
 from crm.shared.times import local_day
 from crm.wecom import Client, Misconfigured, NotReachable, OutcomeUnknown, Refused, RetryLater
-from crm.wecom.mass_records import MassStatus
+from crm.wecom.mass_records import MassSeen, MassStatus
 
 log = structlog.get_logger(__name__)
 
@@ -34,24 +34,38 @@ _TROUBLES = (RetryLater, NotReachable, OutcomeUnknown, Misconfigured, Refused)
 
 
 def find_own_sends(*, now: datetime) -> int:
-    """Note the mass sends that agents made of their own accord; returns how many are new."""
-    client, new = wecom.client(), 0
+    """Note the mass sends that agents made of their own accord; returns how many are new.
+
+    Where WeCom cannot be asked, the next round's window still holds them.
+    """
+    before = AgentSend.objects.count()
     for chat_type in ("single", "group"):
-        for seen in client.mass_sends(now - WINDOW, now, chat_type=chat_type):
-            agent = Agent.unsafe_all.filter(userid=seen.creator).first()
-            if not seen.is_personal or agent is None:
-                continue
-            _row, is_new = AgentSend.objects.get_or_create(
-                msgid=seen.msgid,
-                defaults={
-                    "agent": agent,
-                    "is_to_groups": chat_type == "group",
-                    "created_at": seen.created_at,
-                    "ask_at": now,
-                },
+        try:
+            seen = wecom.client().mass_sends(now - WINDOW, now, chat_type=chat_type)
+        except _TROUBLES as trouble:
+            log.info("outreach.own_sends_later", chat_type=chat_type, reason=str(trouble)[:200])
+            continue
+        _note([one for one in seen if one.is_personal], chat_type == "group", now)
+    return AgentSend.objects.count() - before
+
+
+def _note(own: list[MassSeen], is_to_groups: bool, now: datetime) -> None:
+    userids = {one.creator for one in own}
+    agents = dict(Agent.unsafe_all.filter(userid__in=userids).values_list("userid", "pk"))
+    AgentSend.objects.bulk_create(
+        [
+            AgentSend(
+                msgid=one.msgid,
+                agent_id=agents[one.creator],
+                is_to_groups=is_to_groups,
+                created_at=one.created_at,
+                ask_at=now,
             )
-            new += is_new
-    return new
+            for one in own
+            if one.creator in agents
+        ],
+        ignore_conflicts=True,
+    )
 
 
 def count_own_sends(*, now: datetime) -> int:

@@ -409,3 +409,13 @@ def test_what_an_agent_sent_takes_the_room_of_our_send(world):
     left_out = send.recipients.filter(reason=Reason.CAP).values_list("customer_id", flat=True)
     assert set(left_out) == had
     assert had
+
+
+def test_own_sends_that_cannot_be_listed_now_are_found_in_the_next_round(world):
+    world.sandbox.step("personal_mass", userid=world.agents[0].userid)
+    world.pass_(minutes=5)
+    world.sandbox.fault("externalcontact/get_groupmsg_list_v2", "errcode", errcode=-1, count=20)
+    assert own_sends.find_own_sends(now=world.clock()) == 0
+    world.sandbox.control("faults", verb="DELETE")
+    world.pass_(minutes=61)
+    assert own_sends.find_own_sends(now=world.clock()) == 1
