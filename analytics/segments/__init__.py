@@ -7,5 +7,6 @@ rows, which is the meaning, and over roaring bitmaps, a derived index that can b
 What surprises: days are whole days of the corporation ("at least twice in 14 days" are today and
 the 13 days before), and a customer without a value satisfies no comparison, hence does satisfy
 "none of" around it. The bitmaps may be a minute old: customers who changed since are rechecked by
-SQL with each question, so a tag set now is in the next count.
+SQL with each question, so a tag set now is in the next count. Past instants are answered by SQL
+alone, over rows as they were then (``past``); triggers keep what a row said before it changed.
 """

@@ -1,5 +1,8 @@
 """Segments for other systems: how many answer a rule, and who."""
 
+from datetime import date
+
+from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
@@ -7,15 +10,20 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from analytics.segments.over_time import end_of
 from analytics.segments.parsing import rule_from
-from analytics.segments.queries import answer
+from analytics.segments.queries import Answer, answer, answer_then
+from analytics.segments.rule import Node
 from crm.agents.access import Permission, Policy, Scope
 
 _RULE = {"all": [{"tags": "any", "ids": [3, 8]}, {"field": "paid_days", "to": 90}]}
 
 
 class SegmentCountView(APIView):
-    """How many customers answer a rule now; ``ids`` lists up to 1,000 that follow ``after``."""
+    """How many customers answer a rule now, or at the end of a past day (``as_of``).
+
+    ``ids`` lists up to 1,000 that follow ``after``.
+    """
 
     policy = Policy(Permission.API_FIGURES, Scope.CUSTOMER)
 
@@ -26,6 +34,7 @@ class SegmentCountView(APIView):
                 "rule": serializers.JSONField(),
                 "ids": serializers.BooleanField(required=False),
                 "after": serializers.IntegerField(required=False),
+                "as_of": serializers.DateField(required=False),
             },
         ),
         responses={
@@ -45,7 +54,7 @@ class SegmentCountView(APIView):
         if not isinstance(request.data, dict) or "rule" not in request.data:
             raise ValidationError({"rule": "required"})
         tree = rule_from(request.data["rule"])
-        found = answer(tree, user=request.user)
+        found = _found(tree, request)
         body = {"count": found.count, "engine": found.engine, "rule": tree.as_json()}
         if request.data.get("ids") is True:
             after = request.data.get("after", 0)
@@ -53,3 +62,13 @@ class SegmentCountView(APIView):
                 raise ValidationError({"after": "a customer id"})
             body["ids"] = found.first(1_000, after=after)
         return Response(body)
+
+
+def _found(tree: Node, request: Request) -> Answer:
+    if "as_of" not in request.data:
+        return answer(tree, user=request.user)
+    try:
+        day = date.fromisoformat(request.data["as_of"])
+    except (TypeError, ValueError):
+        raise ValidationError({"as_of": "a date as YYYY-MM-DD"}) from None
+    return answer_then(tree, user=request.user, instant=end_of(day, timezone.now()))

@@ -13,8 +13,9 @@ from django.utils import timezone
 
 from analytics.segments.index.building import refresh
 from analytics.segments.index.reading import cache
+from analytics.segments.over_time import end_of
 from analytics.segments.parsing import rule_from
-from analytics.segments.queries import answer, matching, setting_for
+from analytics.segments.queries import answer, answer_then, matching, setting_for
 from crm.agents.access import Role
 from crm.agents.models import User
 from crm.customers.models import Customer, Tag, TagGroup
@@ -60,6 +61,7 @@ def measure(people: int) -> dict[str, Any]:
             "broad_p50_ms": _median(warm["broad"]),
             "first_page_p95_ms": _p95(pages),
             "cold_p95_ms": _p95(first["selective"] + first["broad"]),
+            "as_of_p95_ms": _p95(_as_of(rules["selective"][:5] + rules["broad"][:5])),
             "changed_tag_counted": _changed_tag_counts(user),
             "build_s": round(build_s, 1),
             "index_mb": _index_mb(),
@@ -78,6 +80,16 @@ def measure(people: int) -> dict[str, Any]:
         },
         "goals": {"selective_p95_ms": 60, "broad_p95_ms": 150, "first_page_p95_ms": 70},
     }
+
+
+def _as_of(rules: list[dict[str, Any]]) -> list[float]:
+    """Seconds of the same questions at the end of a day two weeks ago."""
+    now = timezone.now()
+    instant = end_of(local_day(now) - timedelta(days=14), now)
+    return [
+        _timed(lambda rule=rule: answer_then(rule_from(rule), user=None, instant=instant))[0]
+        for rule in rules
+    ]
 
 
 def _timed(work: Callable[[], Any]) -> tuple[float, Any]:

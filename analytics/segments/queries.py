@@ -17,8 +17,9 @@ from analytics.segments.index import dims
 from analytics.segments.index.building import refresh
 from analytics.segments.index.evaluating import Evaluation, words_of
 from analytics.segments.index.reading import read_values
-from analytics.segments.models import Segment, SegmentIndex
+from analytics.segments.models import Segment, SegmentIndex, SegmentVersion
 from analytics.segments.parsing import RuleRefused, rule_from
+from analytics.segments.past import Instant, ids_then
 from analytics.segments.rule import Group, Happened, InSegment, Node, walk
 from crm.agents.access import Role
 from crm.agents.models import Agent, User
@@ -55,28 +56,41 @@ class Answer:
         return page
 
 
-def setting_for(rule: Node, *, now: datetime | None = None) -> Setting:
-    """Everything a rule refers to; raises RuleRefused for a circle of segments."""
+def setting_for(
+    rule: Node, *, now: datetime | None = None, saved_by: datetime | None = None
+) -> Setting:
+    """Everything a rule refers to; raises RuleRefused for a circle of segments.
+
+    Segments inside are taken in their newest version, or in the newest that was saved by then.
+    """
     segments: dict[int, Group] = {}
-    _collect(rule, segments, ())
+    _collect(rule, segments, (), saved_by)
     kinds = dict(FactKind.objects.values_list("code", "pk"))
     return Setting(local_day(now or timezone.now()), kinds, segments)
 
 
-def _collect(rule: Node, segments: dict[int, Group], path: tuple[int, ...]) -> None:
+def _collect(
+    rule: Node, segments: dict[int, Group], path: tuple[int, ...], saved_by: datetime | None
+) -> None:
     for node in walk(rule):
         if not isinstance(node, InSegment):
             continue
         if node.segment in path:
             raise RuleRefused(_("分群互相引用成环：请去掉其中一个引用"), field="segment")
         if node.segment not in segments:
-            found = Segment.unsafe_all.filter(pk=node.segment).first()
-            if found is None:
-                raise RuleRefused(
-                    _("没有编号为 %(id)s 的分群") % {"id": node.segment}, field="segment"
-                )
-            segments[node.segment] = rule_from(found.rule)
-        _collect(segments[node.segment], segments, (*path, node.segment))
+            segments[node.segment] = _rule_of(node.segment, saved_by)
+        _collect(segments[node.segment], segments, (*path, node.segment), saved_by)
+
+
+def _rule_of(segment_id: int, saved_by: datetime | None) -> Group:
+    found = Segment.unsafe_all.filter(pk=segment_id).values_list("rule", flat=True)
+    if saved_by is not None:
+        versions = SegmentVersion.objects.filter(segment=segment_id, saved_at__lte=saved_by)
+        found = versions.order_by("-number").values_list("rule", flat=True)
+    rule = found.first()
+    if rule is None:
+        raise RuleRefused(_("没有编号为 %(id)s 的分群") % {"id": segment_id}, field="segment")
+    return rule_from(rule)
 
 
 def answer(rule: Node, *, user: User | None, now: datetime | None = None) -> Answer:
@@ -86,6 +100,17 @@ def answer(rule: Node, *, user: User | None, now: datetime | None = None) -> Ans
     if state is None:
         return Answer(BitMap(sql_ids(rule, setting, user)), "sql")
     return Answer(_from_bitmaps(rule, setting, user, state), "bitmaps")
+
+
+def answer_then(rule: Node, *, user: User | None, instant: Instant) -> Answer:
+    """Who answered the rule at an instant, of those whom the user may see today."""
+    saved_by = instant.at if instant.as_known else None
+    setting = setting_for(rule, now=instant.at, saved_by=saved_by)
+    found = BitMap(ids_then(rule, setting, instant))
+    if user is None or _sees_everybody(user):
+        return Answer(found, "sql")
+    seen = Customer.objects.for_user(user).filter(pk__in=list(found)).order_by()
+    return Answer(BitMap(seen.values_list("pk", flat=True)), "sql")
 
 
 def _from_bitmaps(rule: Node, setting: Setting, user: User | None, state: SegmentIndex) -> BitMap:

@@ -9,7 +9,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from analytics.figures.numbers import Number, meaning
-from analytics.segments.figures import NAME
 from analytics.segments.index import dims
 from analytics.segments.index.bitmaps import ids_of
 from analytics.segments.index.reading import read_values
@@ -17,6 +16,7 @@ from analytics.segments.models import Segment
 from analytics.segments.parsing import rule_from
 from analytics.segments.queries import Answer, answer
 from analytics.segments.rule import Group
+from analytics.segments.telling import NAME
 from analytics.segments.words import in_one_line, words_for
 from crm.agents.models import Agent, User
 from crm.customers.models import Contact, Customer

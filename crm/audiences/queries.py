@@ -19,6 +19,8 @@ SOURCES = {
     "funnel": gettext_lazy("漏斗"),
     "retention": pgettext_lazy("report", "留存"),
     "segment": gettext_lazy("分群"),
+    "segment-over-time": gettext_lazy("分群变化"),
+    "audience": gettext_lazy("人群分析"),
 }
 _PARTS = {
     "steps": gettext_lazy("步骤"),

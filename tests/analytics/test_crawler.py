@@ -17,6 +17,7 @@ import pytest
 from django.urls import resolve
 from django.utils import timezone
 
+from analytics.segments.actions import freeze_segment
 from analytics.segments.models import Segment
 from crm.agents.access import Role
 from tests import factories
@@ -63,9 +64,12 @@ def house(settings, tmp_path, db):
                 tell("repeat_order", 5 + 9 * order)
         if number % 9 == 0:
             tell("friend_deleted_by_customer", 6, agent_id=agent.pk)
-    Segment.unsafe_all.create(name="好友", rule={"all": [{"field": "friend", "in": ["friend"]}]})
+    friends = {"all": [{"field": "friend", "in": ["friend"]}]}
+    segment = Segment.unsafe_all.create(name="好友", rule=friends)
     manager = factories.make_user(Role.MANAGER, departments=[root])
     lead = factories.make_user(Role.LEAD, departments=[teams[0]])
+    for user in (manager, lead):
+        freeze_segment(segment=segment, name="好友们", by=user, now=now)
     return manager, lead
 
 

@@ -1,0 +1,53 @@
+"""Words for the parts of a segment over time and of an audience's study, and their numbers."""
+
+from urllib.parse import urlencode
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from analytics.figures.numbers import Number
+from crm.audiences.models import Audience
+
+NAME, OVER_TIME, AUDIENCE = "segment", "segment-over-time", "audience"  # Of figures.
+REACHED = "reached"
+# In the order in which a send leaves people out.
+REASONS = {
+    "opted_out": gettext_lazy("不愿接收营销消息"),
+    "not_friend": gettext_lazy("不是好友"),
+    "no_sender": gettext_lazy("没有在职员工可发"),
+}
+_PARTS = {
+    "before": gettext_lazy("开始那天符合"),
+    "after": gettext_lazy("结束那天符合"),
+    "stayed": gettext_lazy("两天都符合"),
+    "came": gettext_lazy("新进入"),
+    "went": gettext_lazy("已离开"),
+}
+_STUDY = {
+    REACHED: gettext_lazy("可以发到"),
+    "gone": gettext_lazy("当时在名单，重算时不在"),
+    "new": gettext_lazy("重算时在，当时不在名单"),
+    "only": gettext_lazy("只在这个人群"),
+    **REASONS,
+}
+
+
+def part_words(part: str) -> str:
+    """What a part of a segment between two days is."""
+    return str(_PARTS[part])
+
+
+def study_words(part: str, other: Audience | None = None) -> str:
+    """What a number of an audience's study is."""
+    if part == "both" and other is not None:
+        return _("也在「%(name)s」") % {"name": other.name}
+    if part == "other" and other is not None:
+        return _("只在「%(name)s」") % {"name": other.name}
+    return str(_STUDY[part])
+
+
+def opened(figure: str, value: int, label: str, **query: object) -> Number:
+    """A number that opens its people by these parameters."""
+    people = reverse("analytics:figures:people", args=[figure])
+    return Number(value, f"{people}?{urlencode(query)}", label, label)
