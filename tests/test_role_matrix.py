@@ -29,7 +29,7 @@ from crm.moments.images import store_image
 from crm.moments.models import Moment, MomentTask
 from crm.outbox.models import OutboxItem
 from crm.outreach.models import MassBatch, MassSend
-from crm.tagging.models import TagBatch
+from crm.tagging.models import AudienceTag, TagBatch
 from tests.factories import make_agent, make_department, make_friend, make_group, make_user
 
 DISTANCES = ("own", "team", "department", "foreign")
@@ -192,6 +192,7 @@ def _owned(users: dict[str, User], stranger: User) -> dict[str, dict[str, object
             name="漏斗", owner=owner, question={}, query=""
         ).pk
         made["audience_id"][owner_name] = audience.pk
+        AudienceTag.unsafe_all.create(audience=audience, name="人群", reason="名称已有")
         made["job_id"][owner_name] = job.pk
         made["import_id"][owner_name] = file.pk
         made["batch_id"][owner_name] = TagBatch.unsafe_all.create(created_by=owner).pk

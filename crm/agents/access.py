@@ -41,6 +41,7 @@ class Permission(Enum):
     AGENTS_VIEW = _("查看员工报表")
     AGENT_CARD = _("查看员工卡片")
     AUDIENCE_SAVE = _("保存人群")
+    AUDIENCE_TAG = _("为人群建标签")
     EXPORT = _("导出数据")
     IMPORT_RUN = _("导入数据")
     JOB_VIEW = _("查看作业")
@@ -88,6 +89,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
         P.IDENTITY_RESOLVE,
         P.HANDOVER_VIEW,
         P.SEND_VIEW,
+        P.AUDIENCE_TAG,
         P.SEND_PLAN,
         P.MOMENT_SCHEDULE,
         P.ANALYTICS_VIEW,

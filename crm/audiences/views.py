@@ -55,6 +55,7 @@ def audience_detail(request: HttpRequest, audience_id: int) -> HttpResponse:
         "page": page,
         "hidden": max(audience.customer_count - page.total, 0) if page.is_exact else 0,
         "may_export": request.user.can(Permission.EXPORT),
+        "may_tag": request.user.can(Permission.AUDIENCE_TAG),
     }
     return TemplateResponse(request, "crm/audiences/detail.html", context)
 

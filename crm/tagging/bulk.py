@@ -22,7 +22,8 @@ from crm.jobs.actions import Ending, create_job, run_job
 from crm.jobs.models import Job
 from crm.jobs.progress import Progress
 from crm.tagging.actions import CHUNK, ask, check_tags, relations_of, undo_batch
-from crm.tagging.models import TagBatch, TagChange, TagEdit
+from crm.tagging.audience_tags import keep
+from crm.tagging.models import AudienceTag, TagBatch, TagChange, TagEdit
 
 AT_ONCE = 500
 
@@ -115,6 +116,9 @@ def _work(job: Job, progress: Progress) -> Ending:
     if "undo_id" in job.params:
         undo_batch(batch_id=job.params["undo_id"], by=job.owner, now=timezone.now())
         return Ending()
+    if "audience_tag_id" in job.params:
+        row = AudienceTag.unsafe_all.filter(pk=job.params["audience_tag_id"]).first()
+        return Ending(result={"changed": keep(row, by=job.owner, progress=progress) if row else 0})
     batch = TagBatch.unsafe_all.get(pk=job.params["batch_id"])
     wishes = dict.fromkeys(batch.adds, True) | dict.fromkeys(batch.removes, False)
     relations = meant(job.owner, job.params["query"])

@@ -7,6 +7,7 @@ from django.utils.translation import pgettext_lazy
 
 from crm.agents.access import Role
 from crm.agents.models import User
+from crm.audiences.models import Audience
 from crm.customers.models import Contact, Customer, Tag
 from crm.jobs.models import Job
 from crm.shared.models import ScopedManager, TimeStamped
@@ -114,3 +115,42 @@ class TagChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.batch_id}: {self.tag_id} @{self.contact_id}"
+
+
+class AudienceTagQuerySet(models.QuerySet):
+    def visible_to(self, user) -> "AudienceTagQuerySet":
+        """Those of audiences that the user may see."""
+        return self.filter(audience__in=Audience.objects.for_user(user))
+
+
+class AudienceTag(TimeStamped):
+    """人群标签: a corp tag that exactly the members of an audience carry, kept so every night."""
+
+    audience = models.OneToOneField(
+        Audience, models.CASCADE, related_name="+", verbose_name=_("人群")
+    )
+    name = models.CharField(_("名称"), max_length=30)
+    tag = models.OneToOneField(
+        Tag, models.PROTECT, null=True, related_name="+", verbose_name=_("企业标签")
+    )
+    reason = models.CharField(_("原因"), max_length=255, blank=True)
+    kept_at = models.DateTimeField(_("上次对齐"), null=True)
+    batch = models.ForeignKey(TagBatch, models.SET_NULL, null=True, related_name="+")
+    asked_by = models.ForeignKey(
+        User, models.SET_NULL, null=True, related_name="+", verbose_name=_("发起人")
+    )
+
+    unsafe_all = AudienceTagQuerySet.as_manager()
+    objects = ScopedManager()
+
+    class Meta:
+        verbose_name = _("人群标签")
+        verbose_name_plural = _("人群标签")
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def stands(self) -> bool:
+        """There is such a tag at WeCom, or it is on its way there."""
+        return not self.tag.is_deleted if self.tag else not self.reason

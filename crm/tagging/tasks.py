@@ -6,7 +6,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from crm.jobs.models import Job
-from crm.tagging import bulk
+from crm.tagging import audience_tags, bulk
 
 log = structlog.get_logger("crm.tagging")
 
@@ -23,6 +23,12 @@ def run_waiting_tagging() -> None:
     waiting = Job.unsafe_all.filter(state=Job.State.WAITING, kind=Job.Kind.TAG)
     for job_id in waiting.order_by("pk").values_list("pk", flat=True)[:20]:
         run_tagging.delay(job_id)
+
+
+@shared_task
+def keep_audience_tags() -> int:
+    """Put tags of audiences back in step; returns relations that change."""
+    return audience_tags.keep_all()
 
 
 def ring(job_id: int) -> None:
