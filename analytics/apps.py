@@ -15,6 +15,7 @@ class AnalyticsConfig(AppConfig):
         # Models exist only from here on. Importing them lets their figures be opened.
         from analytics.paths import figures as paths
         from analytics.pool import figures as pool
+        from analytics.results import figures as results
         from analytics.retention import figures as retention
         from analytics.segments import figures as segments
         from analytics.standing import figures as standing
@@ -25,6 +26,7 @@ class AnalyticsConfig(AppConfig):
         self.figures = (
             paths,
             pool,
+            results,
             retention,
             segments,
             standing,

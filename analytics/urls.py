@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("analytics.paths.urls")),
     path("", include("analytics.pool.urls")),
     path("", include("analytics.standing.urls")),
+    path("", include("analytics.results.urls")),
     path("", include("analytics.retention.urls")),
     path("", include("analytics.segments.urls")),
     path("", include("analytics.transitions.urls")),

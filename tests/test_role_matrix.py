@@ -267,5 +267,8 @@ def test_a_stranger_never_reaches_an_object(house, client):
     for row in object_pages():
         for pk in house.objects[_argument(row)].values():
             response = client.get(reverse(row.name, args=[pk]))
+            if row.route.startswith("api/"):
+                assert response.status_code == 401, row.name
+                continue
             assert response.status_code == 302, row.name
             assert "/accounts/login/" in response["Location"], row.name

@@ -45,15 +45,20 @@ def definition_of(question: TransitionQuestion) -> str:
     ) % {"event": question.event}
 
 
+# Not "before" and "after": these say where in a list of people one is.
+STAGE_PARAMS = {"was": "before", "became": "after"}
+
+
 def open_transitions(params: QueryDict, user: User) -> Opened:
-    """Who stands in one cell; parameters are those of the page plus before and after."""
+    """Who stands in one cell; parameters are those of the page plus was and became."""
     form = TransitionForm(params, today=local_day(timezone.now()), events=event_labels())
     question = form.question()
     if question is None:
         first = next(iter(form.errors.values()))[0]
         raise FigureRefused(str(first), field=next(iter(form.errors)))
-    figure = [(name, params[name]) for name in ("before", "after") if params.get(name)]
-    ids = people_behind(question, user=user, **dict(figure))
+    figure = [(name, params[name]) for name in STAGE_PARAMS if params.get(name)]
+    stages = {STAGE_PARAMS[name]: stage for name, stage in figure}
+    ids = people_behind(question, user=user, **stages)
     query = form.query()
     return Opened(
         title=_title(question, dict(figure)),
@@ -69,7 +74,7 @@ def open_transitions(params: QueryDict, user: User) -> Opened:
 
 def _title(question: TransitionQuestion, figure: dict[str, str]) -> str:
     labels = stage_labels()
-    dates = {"before": question.since, "after": question.until}
+    dates = {"was": question.since, "became": question.until}
     parts = [f"{dates[name]} {labels[stage]}" for name, stage in figure.items()]
     return " → ".join(parts) or _("全部客户")
 

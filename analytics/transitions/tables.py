@@ -85,7 +85,7 @@ def _number(
     share: Rate | None = None,
 ) -> Number:
     stages, labels = answer.question.stages, stage_labels()
-    places = {"before": before, "after": after}
+    places = {"was": before, "became": after}
     figure = {name: stages[at] for name, at in places.items() if at is not None}
     words = " → ".join(labels[stage] for stage in figure.values()) or _("全部客户")
     note = meaning(definition_of(answer.question), data_time=answer.data_time, share=share)

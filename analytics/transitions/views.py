@@ -82,7 +82,7 @@ def _answer_context(form: TransitionForm, answer: TransitionAnswer) -> dict[str,
     matrix = tables.matrix(answer, people)
 
     def link(before: int, after: int) -> str:
-        return f"{people}&{urlencode({'before': stages[before], 'after': stages[after]})}"
+        return f"{people}&{urlencode({'was': stages[before], 'became': stages[after]})}"
 
     return {
         "answer": answer,

@@ -1,5 +1,6 @@
 """Planning mass sends: draft, edit, submit, approve, reject, stop; and who opts out."""
 
+import secrets
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -26,7 +27,7 @@ STOP = "mass_send.stop"
 LATEST = timedelta(hours=12)
 _COPIED = (
     *("title", "send_at", "target", "audience_id", "text", "link_title", "link_url"),
-    *("link_description", "link_picture", "may_choose"),
+    *("link_description", "link_picture", "may_choose", "control_percent"),
 )
 
 
@@ -191,6 +192,7 @@ def _fill(send: MassSend, content: SendContent, *, by: User) -> None:
     send.text = clean_text(content.text)
     send.title = clean_text(content.title)
     send.updated_by = by
+    send.control_salt = send.control_salt or secrets.token_hex(8)  # Of this send alone.
     groups = _recipients(send, content, by)
     send.content_hash = send.content_hash or "-"
     send.save()

@@ -15,6 +15,7 @@ from crm.wecom import NothingToSend, Refused
 from crm.wecom.attachments import Attachment, content_to_wire
 
 TITLE_CHARS = 64
+MOST_CONTROL = 50  # Percent.
 
 
 class SendRejected(DomainError):
@@ -38,6 +39,7 @@ class SendContent:
     link_description: str = ""
     link_picture: str = ""
     may_choose: bool = False
+    control_percent: int = 0
 
 
 def refuse_unfit(content: SendContent) -> None:
@@ -52,6 +54,11 @@ def refuse_unfit(content: SendContent) -> None:
         raise SendRejected(_("请填写链接标题"), field="link_title")
     if not content.link_url and (content.link_title or content.link_description):
         raise SendRejected(_("请填写链接地址，或清空链接的标题和描述"), field="link_url")
+    if content.control_percent and content.target == MassSend.Target.GROUPS:
+        raise SendRejected(_("发到客户群时不能留对照组，请填 0"), field="control_percent")
+    if not 0 <= content.control_percent <= MOST_CONTROL:
+        words = _("对照组最多 %(n)s%%")
+        raise SendRejected(words % {"n": MOST_CONTROL}, field="control_percent")
     _refuse(content.text, [], field="text", may_be_empty=bool(content.link_url))
     _refuse(content.text, _attachments(content), field="link_url")
 
@@ -96,6 +103,7 @@ def content_hash(send: MassSend) -> str:
             "text": send.text,
             "link": [send.link_title, send.link_url, send.link_description, send.link_picture],
             "may_choose": send.may_choose,
+            **({"control": send.control_percent} if send.control_percent else {}),
         }
     )
 

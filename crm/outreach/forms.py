@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from crm.agents.models import User
 from crm.audiences.models import Audience
 from crm.groups.models import Group
-from crm.outreach.content import SendContent
+from crm.outreach.content import MOST_CONTROL, SendContent
 from crm.outreach.models import MassSend
 
 WALL = "%Y-%m-%dT%H:%M"
@@ -47,6 +47,13 @@ class SendForm(forms.Form):
     link_title = forms.CharField(label=_("链接标题"), required=False, max_length=128)
     link_description = forms.CharField(label=_("链接描述"), required=False, max_length=512)
     may_choose = forms.BooleanField(label=_("员工可取消部分客户"), required=False)
+    control_percent = forms.IntegerField(
+        label=_("对照组比例（%）"),
+        required=False,
+        min_value=0,
+        max_value=MOST_CONTROL,
+        help_text=_("随机留出这一比例的客户不发，与收到的人比较，才知道群发带来了多少"),
+    )
     send_at = forms.DateTimeField(
         label=_("发送时间"),
         input_formats=[WALL, "%Y-%m-%d %H:%M"],
@@ -65,7 +72,7 @@ class SendForm(forms.Form):
         data = dict(self.cleaned_data)
         audience, groups = data.pop("audience"), data.pop("groups")
         return SendContent(
-            **data,
+            **data | {"control_percent": data["control_percent"] or 0},
             audience_id=audience.pk if audience else None,
             group_ids=tuple(group.pk for group in groups),
         )
@@ -97,5 +104,7 @@ def _default(now: datetime) -> datetime:
 
 def _initial(send: MassSend) -> dict[str, Any]:
     plain = ("title", "target", "audience", "text", "link_url", "link_title", "link_description")
-    values = {name: getattr(send, name) for name in (*plain, "may_choose", "send_at")}
+    values = {
+        name: getattr(send, name) for name in (*plain, "may_choose", "send_at", "control_percent")
+    }
     return values | {"groups": list(send.groups.values_list("pk", flat=True))}

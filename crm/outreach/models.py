@@ -67,6 +67,8 @@ class MassSend(TimeStamped):
     link_description = models.CharField(_("链接描述"), max_length=512, blank=True)
     link_picture = models.CharField(_("链接封面地址"), max_length=2048, blank=True)
     may_choose = models.BooleanField(_("员工可取消部分客户"), default=False)
+    control_percent = models.PositiveSmallIntegerField(_("对照组比例（%）"), default=0)
+    control_salt = models.CharField(max_length=32, default="", editable=False)
     send_at = models.DateTimeField(_("发送时间"))
     state = models.CharField(_("状态"), max_length=12, choices=State.choices, default=State.DRAFT)
     version = models.IntegerField(_("版本"), default=1)
@@ -103,7 +105,10 @@ class MassSend(TimeStamped):
                 condition=~Q(state__in=["approved", "sending"])
                 | Q(approved_hash=models.F("content_hash")),
                 name="approved_send_is_what_stands",
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(control_percent__lte=50), name="control_at_most_half"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -194,6 +199,7 @@ class MassRecipient(models.Model):
         NOT_FRIEND = "not_friend", _("不是好友")
         NO_SENDER = "no_sender", _("没有在职员工可发")
         OPTED_OUT = "opted_out", _("不愿接收营销消息")
+        CONTROL = "control", _("对照组，随机留出")
         CAP = "cap", _("接收次数已满")
         DISMISSED = "dismissed", _("群已解散")
         UNREACHABLE = "unreachable", _("企业微信称无法送达")

@@ -2,7 +2,9 @@
 
 The sender of a customer is the active agent among their friends who talked with them last (a
 message either way, or becoming friends), as WeCom itself would choose. Everybody of the audience
-gets a row; whoever is left out carries the reason.
+gets a row; whoever is left out carries the reason. The control is drawn last, from those whom
+nothing else keeps out, before anybody is touched: in each life stage the same share, in the order
+of a hash of the send's salt, so that the draw can be made again.
 """
 
 from collections.abc import Sequence
@@ -43,8 +45,8 @@ with wanted as ({wanted}), friends as (
     from wanted join crm_sendslot s on s.customer_id = wanted.id
     where s.day between %(first)s and %(last)s
     group by s.customer_id
-), judged as (
-    select wanted.id as customer_id, null::bigint as group_id, senders.agent_id,
+), able as (
+    select wanted.id as customer_id, senders.agent_id, cu.stage,
         case
             when o.customer_id is not null then 'opted_out'
             when cu.external_userid is null
@@ -59,6 +61,17 @@ with wanted as ({wanted}), friends as (
     left join senders on senders.customer_id = wanted.id
     left join received on received.customer_id = wanted.id
     left join crm_optout o on o.customer_id = wanted.id
+), placed as (
+    select able.*, row_number() over (
+            partition by reason, stage order by md5(%(salt)s || ':' || customer_id)) as place,
+        ('x' || left(md5(%(salt)s || ':' || stage), 8))::bit(32)::bigint / 4294967296.0 as shift
+    from able
+), judged as (
+    select customer_id, null::bigint as group_id, agent_id,
+        case when reason = '' and floor(place * %(share)s::numeric + shift)
+                  > floor((place - 1) * %(share)s::numeric + shift)
+            then 'control' else reason end as reason
+    from placed
 )
 """
 
@@ -147,6 +160,7 @@ def plan(send: MassSend, *, now: datetime, batch_size: int | None = None) -> int
     send.recipients.all().delete()
     send.batches.all().delete()
     values = _values(send.send_at, now) | {"send": send.pk, "audience": send.audience_id}
+    values |= {"salt": send.control_salt, "share": send.control_percent / 100}
     most = limits().mass_groups if send.is_to_groups else limits().mass_customers
     values["size"] = min(most, batch_size or most)
     judged = (
@@ -168,10 +182,12 @@ def dry_run(
     now: datetime,
     audience_id: int | None = None,
     group_ids: Sequence[int] = (),
+    control_percent: int = 0,
     top: int = 8,
 ) -> DryRun:
     """What planning would say now, without writing anything."""
     values = _values(send_at, now) | {"audience": audience_id, "ids": list(group_ids), "most": top}
+    values |= {"salt": "", "share": control_percent / 100}
     judged = _CUSTOMERS.format(wanted=_MEMBERS) if audience_id else _GROUPS.format(wanted=_NAMED)
     with connection.cursor() as cursor:
         cursor.execute(judged + _COUNT, values)

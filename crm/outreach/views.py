@@ -90,6 +90,7 @@ def plan_send(request: HttpRequest) -> HttpResponse:
             now=now,
             audience_id=None if to_groups else audience.pk,
             group_ids=[group.pk for group in groups] if to_groups else (),
+            control_percent=0 if to_groups else chosen.get("control_percent") or 0,
         )
         context["left_out"] = [(queries.reason_words(code), n) for code, n in dry.left_out]
     return TemplateResponse(request, "crm/outreach/_plan.html", context)
@@ -186,8 +187,12 @@ def _context(request: HttpRequest, send: MassSend) -> dict:
         "may_submit": policies.can_edit_send(user, send) and send.state == MassSend.State.DRAFT,
         "may_approve": policies.can_approve_send(user, send),
         "may_stop": policies.can_stop_send(user, send),
+        "may_judge": user.can(Permission.ANALYTICS_VIEW) and send.state in JUDGED,
         "reject_form": RejectForm(),
     }
+
+
+JUDGED = (MassSend.State.SENDING, MassSend.State.SENT, MassSend.State.STOPPED)
 
 
 def _send_or_404(request: HttpRequest, send_id: int) -> MassSend:

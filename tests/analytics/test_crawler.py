@@ -21,6 +21,7 @@ from analytics.segments.actions import freeze_segment
 from analytics.segments.models import Segment
 from crm.agents.access import Role
 from tests import factories
+from tests.analytics.send_world import add_people, made_send, told
 
 LINK = re.compile(r'href="([^"#]+)"')
 FIGURE = re.compile(r'<a class="figure num"[^>]*data-figure="(\d+)" href="([^"]+)"')
@@ -66,6 +67,11 @@ def house(settings, tmp_path, db):
             tell("friend_deleted_by_customer", 6, agent_id=agent.pk)
     friends = {"all": [{"field": "friend", "in": ["friend"]}]}
     segment = Segment.unsafe_all.create(name="好友", rule=friends)
+    send = made_send()
+    for agent in agents:
+        for one in add_people(send, agent, 8):
+            told(one, "order_paid", send, dice.randrange(9), amount_cents=50_000)
+        add_people(send, agent, 2, held=True)
     manager = factories.make_user(Role.MANAGER, departments=[root])
     lead = factories.make_user(Role.LEAD, departments=[teams[0]])
     for user in (manager, lead):

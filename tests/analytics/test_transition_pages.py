@@ -94,7 +94,7 @@ def test_a_question_that_cannot_be_answered_says_why(client, house, wrong):
 def test_a_stage_that_does_not_exist_is_refused(client, house):
     client.force_login(house[1])
     url = reverse("analytics:figures:people", args=["transitions"])
-    assert client.get(url, ASKED | {"before": "hero"}).status_code == 422
+    assert client.get(url, ASKED | {"was": "hero"}).status_code == 422
 
 
 def test_a_dataset_is_asked_in_its_own_words(tmp_path):

@@ -30,7 +30,7 @@ def test_the_page_is_readable_and_a_cell_opens_its_people(page_for, size, theme,
     assert_accessible(page)
     assert_fits(page)
     shot(page, f"transitions-{size}-{theme}-{language}", full=True)
-    number = page.locator("a.figure[href*='before='][href*='after=regular']").first
+    number = page.locator("a.figure[href*='was='][href*='became=regular']").first
     number.click()
     people = page.locator("#panel-body [data-person]")
     expect(people).to_have_count(int(number.inner_text()))

@@ -48,11 +48,17 @@ class SendWorld(MomentWorld):
         )
         return audience
 
-    def sent(self, text: str = "早安！", batch: int = 4, audience=None) -> MassSend:
+    def sent(
+        self, text: str = "早安！", batch: int = 4, audience=None, control_percent: int = 0
+    ) -> MassSend:
         """Planned in small batches and approved."""
         now = self.clock()
         content = SendContent(
-            title="早安", send_at=now, text=text, audience_id=(audience or self.everybody).pk
+            title="早安",
+            send_at=now,
+            text=text,
+            audience_id=(audience or self.everybody).pk,
+            control_percent=control_percent,
         )
         send = actions.draft_send(content=content, by=self.author, now=now)
         with transaction.atomic():

@@ -1,0 +1,102 @@
+"""Opening the numbers of a send's results."""
+
+from urllib.parse import urlencode
+
+from django.http import QueryDict
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from analytics.figures.registry import FigureRefused, Opened, register
+from analytics.results.aftermath import aftermath
+from analytics.results.judging import ARMS, DAYS, DEFAULT_DAYS, DEFINITION_VERSION, judge
+from analytics.results.outcomes import LABELS
+from crm.agents.models import User
+from crm.outreach.models import MassBatch, MassSend
+
+NAME, DELETIONS = "send-result", "send-deletions"
+
+
+def days_from(params: QueryDict) -> int:
+    """The asked days of observation; what is not offered becomes the default."""
+    given = params.get("days", "")
+    return int(given) if given in {str(days) for days in DAYS} else DEFAULT_DAYS
+
+
+def send_from(params: QueryDict, user: User) -> MassSend:
+    """The send that ``send`` names, of those the user may see."""
+    pk = params.get("send", "")
+    row = None
+    if pk.isascii() and pk.isdigit() and len(pk) < 19:
+        row = MassSend.objects.for_user(user).filter(pk=int(pk), target="customers").first()
+    if row is None:
+        raise FigureRefused(_("没有这个数字，请从报表页点开"), field="send")
+    return row
+
+
+def arm_words(arm: str) -> str:
+    """An arm of a send."""
+    return _("对照组") if arm == "control" else _("计划收到")
+
+
+def definition(days: int) -> str:
+    """What every number of the comparison means."""
+    return _(
+        "按分组计，不按送达计：计划收到的人不论是否送达都算；对照组是发送前随机留出的人。"
+        "从计划发送时间起观察 %(days)s 天。净收入是付款减退款；区间为 95%%，有历史时用发送前"
+        "180 天的付款和发言作校正（CUPED）。"
+    ) % {"days": days}
+
+
+def open_result(params: QueryDict, user: User) -> Opened:
+    """People of an ``arm``, all or with a yes in ``outcome``, after ``days`` days."""
+    send, days, arm = send_from(params, user), days_from(params), params.get("arm", "")
+    outcome = params.get("outcome", "")
+    if arm not in ARMS or outcome not in ("", *LABELS):
+        raise FigureRefused(_("没有这个数字，请从报表页点开"), field="arm")
+    now = timezone.now()
+    query = {"send": str(send.pk), "days": str(days), "arm": arm}
+    query |= {"outcome": outcome} if outcome else {}
+    words = [send.title, arm_words(arm), *([str(LABELS[outcome])] if outcome else [])]
+    return Opened(
+        title=" · ".join(words),
+        ids=judge(send, days=days, user=user, now=now).people(arm, outcome),
+        definition=definition(days),
+        version=DEFINITION_VERSION,
+        data_time=now,
+        back=f"{reverse('analytics:results:send', args=[send.pk])}?{urlencode({'days': days})}",
+        query=tuple(query.items()),
+        question=query,
+    )
+
+
+def starts_of(send: MassSend) -> list[tuple[int, object]]:
+    """When each agent's part of a send went out, or was to go out."""
+    batches = MassBatch.unsafe_all.filter(send=send).order_by("-number")
+    rows = batches.values_list("agent_id", "confirmed_at", "accepted_at")
+    return [(agent, confirmed or accepted or send.send_at) for agent, confirmed, accepted in rows]
+
+
+def open_deletions(params: QueryDict, user: User) -> Opened:
+    """Customers who deleted the ``agent`` within 48 hours of the send."""
+    send, now = send_from(params, user), timezone.now()
+    found = [
+        row for row in aftermath(starts_of(send), user) if str(row.agent_id) == params.get("agent")
+    ]
+    if not found:
+        raise FigureRefused(_("没有这个数字，请从报表页点开"), field="agent")
+    query = (("send", str(send.pk)), ("agent", str(found[0].agent_id)))
+    return Opened(
+        title=" · ".join([send.title, found[0].agent, _("48 小时内的删除")]),
+        ids=found[0].people,
+        definition=_("发出后 48 小时内删除这位员工的客户，与此前四周里每 48 小时的平均数比较"),
+        version=DEFINITION_VERSION,
+        data_time=now,
+        back=reverse("analytics:results:send", args=[send.pk]),
+        query=query,
+        question=dict(query),
+    )
+
+
+register(NAME, open_result)
+register(DELETIONS, open_deletions)

@@ -1,0 +1,126 @@
+"""The judgement on a send: arms, checks, effects, contamination."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from django.db.models import Exists, OuterRef
+
+from analytics.experiments.analysis import Plan, Report, Trial, analyse
+from analytics.experiments.report import as_json
+from analytics.results.outcomes import Outcomes, ends_at, outcomes
+from crm.agents.models import User
+from crm.customers.models import Customer
+from crm.outreach.models import MassRecipient, MassSend
+from crm.timeline.models import Fact
+
+DEFINITION_VERSION = 1
+DAYS = (2, 7, 14, 30)
+DEFAULT_DAYS = 7
+ARMS = ("control", "treated")
+
+
+@dataclass(frozen=True)
+class Contamination:
+    """What blurs the comparison: people of each arm whom something else of ours reached as well.
+
+    ``treated_missed``: planned, but it never reached them.
+    """
+
+    control_touched: int
+    treated_touched: int
+    treated_missed: int
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The answer within the viewer's scope. ``is_over``: the days of observation have passed."""
+
+    send: MassSend
+    days: int
+    ends_at: datetime
+    is_over: bool
+    found: Outcomes
+    report: Report
+    contamination: Contamination
+
+    @property
+    def has_control(self) -> bool:
+        return bool(self.found.held.any())
+
+    def people(self, arm: str, outcome: str = "") -> list[int]:
+        """Ids of an arm, all or those with a yes in an outcome (money: any at all), ascending."""
+        chosen = self.found.held if arm == "control" else ~self.found.held
+        if outcome:
+            chosen = chosen & (self.found.values[outcome] != 0)
+        return self.found.ids[chosen].tolist()
+
+    def as_json(self) -> dict[str, Any]:
+        """The answer as API and file print it."""
+        status = self.report.status
+        return as_json(self.report) | {
+            "send": self.send.pk,
+            "days": self.days,
+            "ends_at": self.ends_at.isoformat(),
+            "is_over": self.is_over,
+            "status": "too_early" if status == "answered" and not self.is_over else status,
+            "contamination": vars(self.contamination),
+            "definition_version": DEFINITION_VERSION,
+        }
+
+
+def judge(send: MassSend, *, days: int, user: User, now: datetime) -> Judgement:
+    """Compare the arms of a send, within what the user may see."""
+    found = outcomes(send, days=days)
+    seen = Customer.objects.for_user(user).filter(pk__in=found.ids.tolist()).order_by()
+    found = found.within(np.fromiter(seen.values_list("pk", flat=True), np.int64))
+    over = ends_at(send, days)
+    return Judgement(
+        send=send,
+        days=days,
+        ends_at=over,
+        is_over=now >= over,
+        found=found,
+        report=_report(send, found),
+        contamination=_contamination(send, found, over),
+    )
+
+
+def _report(send: MassSend, found: Outcomes) -> Report:
+    both = bool(found.held.any() and not found.held.all())
+    covariates = {name: values for name, values in found.before.items() if values.any()}
+    share = send.control_percent / 100
+    trial = Trial(
+        arms=ARMS if both else ("treated",),
+        has_control=both,
+        arm=np.where(found.held, 0, 1) if both else np.zeros(len(found.ids), np.int64),
+        outcomes=found.values,
+        covariates=covariates,
+    )
+    split = {"control": share, "treated": 1 - share} if both and share else None
+    return analyse(trial, Plan(split=split))
+
+
+def _contamination(send: MassSend, found: Outcomes, over: datetime) -> Contamination:
+    """People whom other sends or posts of ours reached between the send and the end."""
+    other_send = MassRecipient.unsafe_all.filter(
+        customer=OuterRef("pk"), state=MassRecipient.State.DONE,
+        send__send_at__gte=send.send_at, send__send_at__lt=over,
+    ).exclude(send=send)  # fmt: skip
+    post = Fact.unsafe_all.filter(
+        customer=OuterRef("pk"), kind__code="moment_visible", at__gte=send.send_at, at__lt=over
+    )
+    touched = Customer.unsafe_all.filter(pk__in=found.ids.tolist()).filter(
+        Exists(other_send) | Exists(post)
+    )
+    ids = np.fromiter(touched.order_by().values_list("pk", flat=True), np.int64)
+    hit = np.isin(found.ids, ids)
+    missed = MassRecipient.unsafe_all.filter(
+        send=send, customer__in=found.ids.tolist(), batch__isnull=False
+    ).exclude(state=MassRecipient.State.DONE)
+    return Contamination(
+        control_touched=int((hit & found.held).sum()),
+        treated_touched=int((hit & ~found.held).sum()),
+        treated_missed=missed.count(),
+    )

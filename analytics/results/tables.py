@@ -1,0 +1,166 @@
+"""The judgement as rows of a page and of a file."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from analytics.experiments.analysis import Result
+from analytics.experiments.effects import Interval
+from analytics.experiments.samples import Sample
+from analytics.figures.numbers import Number, meaning
+from analytics.results.aftermath import Aftermath
+from analytics.results.figures import DELETIONS, NAME, arm_words, definition
+from analytics.results.judging import Judgement
+from analytics.results.outcomes import LABELS
+from crm.outreach.models import MassSend
+from crm.shared.formatting import rate as rate_text
+
+
+@dataclass(frozen=True)
+class Row:
+    """One outcome: each arm's number and share, the difference and the lift in words."""
+
+    label: str
+    treated: Number
+    treated_value: str
+    control: Number | None
+    control_value: str
+    difference: str
+    lift: str
+    verdict: str
+    level: str
+
+
+def rows(found: Judgement) -> list[Row]:
+    """Outcomes in their order; without a control the treated alone."""
+    if found.report.status == "answered":
+        return [_compared(found, result) for result in found.report.results]
+    if found.report.status == "unproven":
+        return [
+            Row(
+                label=str(LABELS[outcome]),
+                treated=_number(found, "treated", outcome, arms["treated"]),
+                treated_value=_value(outcome, arms["treated"]),
+                control=None,
+                control_value="—",
+                difference="—",
+                lift="—",
+                verdict=_("未证明"),
+                level="",
+            )
+            for outcome, arms in found.report.alone.items()
+            if "treated" in arms
+        ]
+    return []
+
+
+def _compared(found: Judgement, result: Result) -> Row:
+    verdict, level = _verdict(found, result)
+    return Row(
+        label=str(LABELS[result.outcome]),
+        treated=_number(found, "treated", result.outcome, result.treatment),
+        treated_value=_value(result.outcome, result.treatment),
+        control=_number(found, "control", result.outcome, result.control),
+        control_value=_value(result.outcome, result.control),
+        difference=_interval(result.interval, result.outcome != "money"),
+        lift=_interval(result.effect.lift, True) if result.effect.lift else "—",
+        verdict=verdict,
+        level=level,
+    )
+
+
+def _verdict(found: Judgement, result: Result) -> tuple[str, str]:
+    """Words and colour. More deletions are bad, more of anything else is good."""
+    if not found.is_over:
+        return _("观察期未满"), ""
+    if result.verdict == "no_evidence":
+        return _("看不出差别"), ""
+    is_good = (result.verdict == "higher") != (result.outcome == "deleted")
+    return (_("更高") if result.verdict == "higher" else _("更低")), "good" if is_good else "bad"
+
+
+def _number(found: Judgement, arm: str, outcome: str, sample: Sample) -> Number:
+    query = {"send": found.send.pk, "days": found.days, "arm": arm, "outcome": outcome}
+    people = reverse("analytics:figures:people", args=[NAME])
+    label = f"{arm_words(arm)} · {LABELS[outcome]}"
+    note = meaning(definition(found.days), share=sample.rate)
+    return Number(len(found.people(arm, outcome)), f"{people}?{urlencode(query)}", label, note)
+
+
+def arm_number(found: Judgement, arm: str) -> Number:
+    """How many were drawn for an arm."""
+    query = {"send": found.send.pk, "days": found.days, "arm": arm}
+    people = reverse("analytics:figures:people", args=[NAME])
+    return Number(len(found.people(arm)), f"{people}?{urlencode(query)}", arm_words(arm))
+
+
+def _value(outcome: str, sample: Sample) -> str:
+    if outcome == "money":
+        return f"{sample.mean:,.2f}"
+    return rate_text(sample.mean) if sample.n else "—"
+
+
+def _interval(found: Interval, is_share: bool) -> str:
+    def words(value: float) -> str:
+        return f"{value:+.1%}" if is_share else f"{value:+,.2f}"
+
+    if found.low is None or found.high is None:
+        return words(found.value)
+    return _("%(value)s（%(low)s 到 %(high)s）") % {
+        "value": words(found.value), "low": words(found.low), "high": words(found.high),
+    }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class DeletionRow:
+    """One account after the send."""
+
+    agent: str
+    number: Number
+    usual: str
+    is_high: bool
+
+
+def deletion_rows(send: MassSend, found: list[Aftermath]) -> list[DeletionRow]:
+    """Accounts, most alarming first."""
+    people = reverse("analytics:figures:people", args=[DELETIONS])
+    return [
+        DeletionRow(
+            row.agent,
+            Number(
+                len(row.people),
+                f"{people}?{urlencode({'send': send.pk, 'agent': row.agent_id})}",
+                row.agent,
+            ),
+            f"{row.usual:.1f}",
+            row.is_high,
+        )
+        for row in found
+    ]
+
+
+def file_header() -> list[str]:
+    """Columns of the file."""
+    return [
+        _("结果"), _("计划收到人数"), _("计划收到"), _("对照组人数"), _("对照组"), _("差"),
+        _("差的下限"), _("差的上限"), _("结论"),
+    ]  # fmt: skip
+
+
+def file_rows(found: Judgement) -> Iterator[list[object]]:
+    """One line an outcome; numbers as numbers."""
+    shown = {row.label: row for row in rows(found)}
+    for result in found.report.results:
+        label = str(LABELS[result.outcome])
+        yield [
+            label, result.treatment.n, result.treatment.mean, result.control.n,
+            result.control.mean, result.interval.value, result.interval.low,
+            result.interval.high, shown[label].verdict,
+        ]  # fmt: skip
+    for outcome, arms in found.report.alone.items():
+        if sample := arms.get("treated"):
+            label = str(LABELS[outcome])
+            yield [label, sample.n, sample.mean, 0, "", "", "", "", shown[label].verdict]
