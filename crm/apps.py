@@ -17,12 +17,14 @@ class CrmConfig(AppConfig):
         from crm.moments import handlers as moments
         from crm.outbox.rules import seed_rules
         from crm.outreach import handlers as outreach
+        from crm.outreach import reminder_handlers as reminders
         from crm.outreach.rules import seed_rules as seed_send_rules
         from crm.tagging import corp_tag_handlers as corp_tags
         from crm.tagging import handlers as tagging
         from crm.timeline.actions import sync_catalogue
 
-        rooms = (acquisition, group_handlers, handover, moments, outreach, tagging, corp_tags)
+        rooms = (acquisition, group_handlers, handover, moments, outreach, reminders)
+        rooms += (tagging, corp_tags)
         self.outbox_handlers = rooms
         post_migrate.connect(sync_catalogue, sender=self)
         post_migrate.connect(seed_rules, sender=self)

@@ -57,6 +57,7 @@ class AgentRow:
     level: str
     reason: str
     confirmed_at: Any
+    reminders: int
 
 
 def send_page(user: User, *, params: Mapping[str, str]) -> Page:
@@ -96,6 +97,7 @@ def agent_rows(send: MassSend, user: User, *, most: int = 100) -> list[AgentRow]
             level=LEVELS.get(batch.state, ""),
             reason=batch.reason,
             confirmed_at=batch.confirmed_at,
+            reminders=batch.reminders,
         )
         for batch in ordered[:most]
     ]

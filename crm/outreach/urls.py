@@ -13,5 +13,6 @@ urlpatterns = [
     path("<int:send_id>/submit/", views.submit_send, name="submit"),
     path("<int:send_id>/approve/", views.approve_send, name="approve"),
     path("<int:send_id>/reject/", views.reject_send, name="reject"),
+    path("<int:send_id>/remind/", views.remind_send, name="remind"),
     path("<int:send_id>/stop/", views.stop_send, name="stop"),
 ]

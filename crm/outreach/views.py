@@ -18,6 +18,7 @@ from crm.outreach import actions, policies, queries
 from crm.outreach.forms import PlanForm, RejectForm, SendForm
 from crm.outreach.models import MassRecipient, MassSend
 from crm.outreach.planning import dry_run
+from crm.outreach.reminders import laggards, remind_agents
 from crm.shared.errors import DomainError
 
 
@@ -151,12 +152,23 @@ def stop_send(request: HttpRequest, send_id: int) -> HttpResponseBase:
     return _step(request, send_id, do, _("已停止，未发出的不会再发"))
 
 
+@requires(Permission.SEND_PLAN, scope=Scope.SEND)
+@require_POST
+def remind_send(request: HttpRequest, send_id: int) -> HttpResponseBase:
+    """Remind agents who have not pressed send."""
+
+    def do(send: MassSend) -> int:
+        return remind_agents(**_said(request, send))
+
+    return _step(request, send_id, do, _("已提醒还没有发送的员工"))
+
+
 def _said(request: HttpRequest, send: MassSend) -> dict:
     return {"send_id": send.pk, "by": request.user, "now": timezone.now()}
 
 
 def _step(
-    request: HttpRequest, send_id: int, do: Callable[[MassSend], MassSend], words: str
+    request: HttpRequest, send_id: int, do: Callable[[MassSend], object], words: str
 ) -> HttpResponseBase:
     """Do it and go back to the page; a refusal is shown on it and changes nothing."""
     send = _send_or_404(request, send_id)
@@ -187,6 +199,7 @@ def _context(request: HttpRequest, send: MassSend) -> dict:
         "may_submit": policies.can_edit_send(user, send) and send.state == MassSend.State.DRAFT,
         "may_approve": policies.can_approve_send(user, send),
         "may_stop": policies.can_stop_send(user, send),
+        "laggards": laggards(send, user).count() if policies.can_remind(user, send) else 0,
         "may_judge": user.can(Permission.ANALYTICS_VIEW) and send.state in JUDGED,
         "reject_form": RejectForm(),
     }

@@ -1,0 +1,100 @@
+"""Agents who have not pressed send are reminded, three times a day at most, and never once sent."""
+
+import pytest
+from django.urls import reverse
+
+from crm import wecom
+from crm.agents.access import Role
+from crm.outbox.models import OutboxItem
+from crm.outreach.actions import NotAllowed
+from crm.outreach.models import MassBatch
+from crm.outreach.reminders import remind_agents
+from tests.crm.test_outreach import SendWorld, followed
+from tests.factories import make_user
+
+pytestmark = pytest.mark.django_db
+METHOD = "externalcontact/remind_groupmsg_send"
+KIND = "mass_send.remind"
+
+
+@pytest.fixture
+def world(sandbox, settings, db):
+    world = SendWorld(sandbox, settings)
+    world.send = world.sent(batch=1000)
+    world.work()
+    world.pass_(seconds=30)  # Just created, WeCom would say 41063.
+    return world
+
+
+def remind(world) -> int:
+    queued = remind_agents(send_id=world.send.pk, by=world.author, now=world.clock())
+    world.work()
+    return queued
+
+
+def reminded(world) -> list[str]:
+    return [entry["body"]["msgid"] for entry in world.sandbox.ledger(METHOD)]
+
+
+def states() -> set[tuple[str, str]]:
+    items = OutboxItem.unsafe_all.filter(kind=KIND)
+    return set(items.values_list("state", "reason_code"))
+
+
+def test_whoever_has_sent_is_left_in_peace_and_all_others_are_reminded_once(world):
+    sent, *others = list(world.send.batches.order_by("pk"))
+    world.sandbox.step("send_mass", msgid=sent.msgid)
+    followed(world)
+    assert remind(world) == len(others)
+    assert sorted(reminded(world)) == sorted(batch.msgid for batch in others)
+    assert set(MassBatch.unsafe_all.values_list("reminders", flat=True)) == {0, 1}
+
+
+def test_not_twice_within_half_an_hour_and_three_times_in_a_day(world):
+    batches = world.send.batches.count()
+    for turn in range(3):
+        assert remind(world) == batches
+        with pytest.raises(NotAllowed):
+            remind(world)
+        assert len(reminded(world)) == batches * (turn + 1)
+        world.pass_(minutes=31)
+    with pytest.raises(NotAllowed):
+        remind(world)
+    world.pass_(hours=24)
+    assert remind(world) == batches
+
+
+def test_whoever_sends_between_the_request_and_the_call_is_not_reminded(world):
+    first = world.send.batches.first()
+    remind_agents(send_id=world.send.pk, by=world.author, now=world.clock())
+    MassBatch.unsafe_all.filter(pk=first.pk).update(confirmed_at=world.clock())
+    world.work()
+    assert first.msgid not in reminded(world)
+    assert ("skipped", "sent") in states()
+
+
+def test_a_reminder_whose_answer_was_lost_is_not_repeated(world):
+    world.sandbox.fault(METHOD, "effect_then_timeout", count=1)
+    remind(world)
+    world.pass_(minutes=20)
+    world.work()
+    assert len(reminded(world)) == len(set(reminded(world))) == world.send.batches.count()
+    assert not OutboxItem.unsafe_all.open().exists()
+
+
+def test_what_others_have_used_up_at_wecom_is_said(world):
+    batch = world.send.batches.first()
+    for _n in range(3):
+        wecom.client().remind_mass_send(batch.msgid)
+    remind(world)
+    item = OutboxItem.unsafe_all.get(kind=KIND, subject_id=batch.pk)
+    assert item.state == OutboxItem.State.FAILED
+    assert item.reason
+
+
+def test_the_page_reminds_and_says_when_nobody_is_left(world, client):
+    client.force_login(make_user(Role.OPERATOR))
+    url = reverse("crm:outreach:remind", args=[world.send.pk])
+    assert url in client.get(reverse("crm:outreach:detail", args=[world.send.pk])).content.decode()
+    assert client.post(url).status_code == 302
+    assert client.post(url).status_code == 422
