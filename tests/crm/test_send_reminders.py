@@ -42,9 +42,10 @@ def states() -> set[tuple[str, str]]:
 
 
 def test_whoever_has_sent_is_left_in_peace_and_all_others_are_reminded_once(world):
-    sent, *others = list(world.send.batches.order_by("pk"))
-    world.sandbox.step("send_mass", msgid=sent.msgid)
-    followed(world)
+    world.sandbox.step("send_mass", msgid=world.send.batches.first().msgid)
+    followed(world)  # Some have sent by themselves in the meantime.
+    others = list(world.send.batches.filter(confirmed_at=None))
+    assert 0 < len(others) < world.send.batches.count()
     assert remind(world) == len(others)
     assert sorted(reminded(world)) == sorted(batch.msgid for batch in others)
     assert set(MassBatch.unsafe_all.values_list("reminders", flat=True)) == {0, 1}
