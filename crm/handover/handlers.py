@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -180,7 +181,11 @@ def _said(item: OutboxItem, external_userid: str) -> tuple[str, str]:
     return state, REASON_OF.get(state, "")
 
 
-register_scope("handover", lambda user: Handover.objects.for_user(user))
+register_scope(
+    "handover",
+    lambda user: Handover.objects.for_user(user),
+    page=lambda pk: reverse("crm:handover:detail", args=[pk]),
+)
 register(
     Handler(
         kind=CUSTOMERS,

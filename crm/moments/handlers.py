@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -229,7 +230,11 @@ def cancellation_changed(item: OutboxItem, now: datetime) -> None:
         )
 
 
-register_scope("moment", lambda user: Moment.objects.for_user(user))
+register_scope(
+    "moment",
+    lambda user: Moment.objects.for_user(user),
+    page=lambda pk: reverse("crm:moments:detail", args=[pk]),
+)
 register(
     Handler(
         kind="moment.create",

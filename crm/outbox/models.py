@@ -114,6 +114,11 @@ class OutboxItem(TimeStamped):
                 condition=Q(state__in=["waiting", "leased", "calling", "uncertain"])
                 & Q(is_urgent=True),
             ),
+            models.Index(
+                fields=["finished_at"],
+                name="outbox_finished",
+                condition=Q(finished_at__isnull=False),
+            ),
             models.Index(fields=["subject_type", "subject_id"], name="outbox_subject"),
             models.Index(fields=["state", "kind"], name="outbox_state"),
         ]

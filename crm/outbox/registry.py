@@ -119,6 +119,7 @@ class Handler:
 
 _handlers: dict[str, Handler] = {}
 _scopes: dict[str, Callable[[Any], QuerySet]] = {}
+_pages: dict[str, Callable[[int], str]] = {}
 
 
 def register(handler: Handler) -> Handler:
@@ -127,9 +128,19 @@ def register(handler: Handler) -> Handler:
     return handler
 
 
-def register_scope(subject_type: str, rows: Callable[[Any], QuerySet]) -> None:
-    """Say which subjects of a type a user may see; their items follow."""
+def register_scope(
+    subject_type: str, rows: Callable[[Any], QuerySet], *, page: Callable[[int], str] | None = None
+) -> None:
+    """Say which subjects of a type a user may see; their items follow, and its page by id."""
     _scopes[subject_type] = rows
+    if page is not None:
+        _pages[subject_type] = page
+
+
+def page_of(item: "OutboxItem") -> str:
+    """The address of what an item is about; nothing where it has no page."""
+    found = _pages.get(item.subject_type)
+    return found(item.subject_id) if found else ""
 
 
 def handler_of(kind: str) -> Handler | None:

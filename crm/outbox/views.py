@@ -14,6 +14,8 @@ from crm.outbox import actions
 from crm.outbox.forms import ResolveForm
 from crm.outbox.models import OutboxItem
 from crm.outbox.queries import COLUMNS, label_of, level_of, queue_summary
+from crm.outbox.registry import page_of
+from crm.outbox.throughput import minutes_chart, throughput
 from crm.shared.errors import DomainError
 from crm.shared.paging import keyset_page
 
@@ -30,8 +32,12 @@ def outbox_list(request: HttpRequest) -> HttpResponse:
         items = items.filter(state=state)
     page = keyset_page(items, order=("-due_at",), params=request.GET)
     rows = [(item, label_of(item.kind), level_of(item)) for item in page]
+    now = timezone.now()
+    pace = throughput(request.user, now=now)
     context = {
-        "summary": queue_summary(request.user, now=timezone.now()),
+        "summary": queue_summary(request.user, now=now),
+        "pace": pace,
+        "pace_chart": minutes_chart(pace) if pace.total else None,
         "columns": [(column.value, column.label) for column in COLUMNS],
         "page": page,
         "rows": rows,
@@ -97,6 +103,7 @@ def _context(request: HttpRequest, item: OutboxItem) -> dict:
     may_resolve = request.user.can(Permission.OUTBOX_RESOLVE)
     return {
         "item": item,
+        "subject_href": page_of(item),
         "label": label_of(item.kind),
         "level": level_of(item),
         "candidates": candidates,

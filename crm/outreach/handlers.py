@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django.db import connection
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -196,7 +197,14 @@ def stop_changed(item: OutboxItem, now: datetime) -> None:
         MassBatch.unsafe_all.filter(pk=item.subject_id).update(stopped_at=now, follow_at=now)
 
 
-register_scope("massbatch", lambda user: MassBatch.objects.for_user(user))
+register_scope(
+    "massbatch",
+    lambda user: MassBatch.objects.for_user(user),
+    page=lambda pk: reverse(
+        "crm:outreach:detail",
+        args=[MassBatch.unsafe_all.values_list("send_id", flat=True).get(pk=pk)],
+    ),
+)
 for _kind, _label in (
     ("mass_send", gettext_lazy("群发")),
     ("group_post", gettext_lazy("客户群群发")),

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, OuterRef, Q, Subquery
 
 from crm.agents.models import User
+from crm.outbox.models import OutboxItem
 from crm.outbox.queries import LEVELS
 from crm.outreach.models import MassBatch, MassRecipient, MassSend
 from crm.shared.paging import Page, keyset_page
@@ -58,6 +59,7 @@ class AgentRow:
     reason: str
     confirmed_at: Any
     reminders: int
+    item_id: int | None
 
 
 def send_page(user: User, *, params: Mapping[str, str]) -> Page:
@@ -88,6 +90,10 @@ def agent_rows(send: MassSend, user: User, *, most: int = 100) -> list[AgentRow]
     """The batches of agents in scope, those in trouble first."""
     trouble = Q(state__in=["uncertain", "parked", "failed"])
     found = MassBatch.objects.for_user(user).filter(send=send).select_related("agent")
+    call = OutboxItem.unsafe_all.filter(
+        subject_type="massbatch", subject_id=OuterRef("pk"), kind__in=("mass_send", "group_post")
+    )
+    found = found.annotate(item_id=Subquery(call.values("pk")[:1]))
     ordered = found.annotate(bad=Count("pk", filter=trouble)).order_by("-bad", "agent", "number")
     return [
         AgentRow(
@@ -98,6 +104,7 @@ def agent_rows(send: MassSend, user: User, *, most: int = 100) -> list[AgentRow]
             reason=batch.reason,
             confirmed_at=batch.confirmed_at,
             reminders=batch.reminders,
+            item_id=batch.item_id,
         )
         for batch in ordered[:most]
     ]

@@ -199,6 +199,7 @@ def _context(request: HttpRequest, send: MassSend) -> dict:
         "may_submit": policies.can_edit_send(user, send) and send.state == MassSend.State.DRAFT,
         "may_approve": policies.can_approve_send(user, send),
         "may_stop": policies.can_stop_send(user, send),
+        "may_see_queue": user.can(Permission.OUTBOX_VIEW),
         "laggards": laggards(send, user).count() if policies.can_remind(user, send) else 0,
         "may_judge": user.can(Permission.ANALYTICS_VIEW) and send.state in JUDGED,
         "reject_form": RejectForm(),

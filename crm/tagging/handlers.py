@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import transaction
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -105,7 +106,11 @@ def changed(item: OutboxItem, now: datetime) -> None:
         fail_edits(contact_id, reason=item.reason)
 
 
-register_scope("tagbatch", lambda user: TagBatch.objects.for_user(user))
+register_scope(
+    "tagbatch",
+    lambda user: TagBatch.objects.for_user(user),
+    page=lambda pk: reverse("crm:tagging:batch", args=[pk]),
+)
 register(
     Handler(
         kind=KIND,
