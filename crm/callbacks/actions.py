@@ -11,6 +11,7 @@ from django.utils import timezone
 from crm.acquisition.actions import Greeting, queue_welcome
 from crm.agents.actions import audit
 from crm.agents.models import User
+from crm.callbacks.leases import LEASE, held
 from crm.callbacks.models import InboxEvent
 from crm.callbacks.receiving import Message, parse_message
 from crm.callbacks.registry import UNKNOWN, handler_of, is_known
@@ -21,7 +22,6 @@ from crm.wecom.errors import token_of
 log = structlog.get_logger("crm.callbacks")
 
 MAX_TRIES = 5
-LEASE = timedelta(seconds=120)  # Longer than a call to WeCom with all its repetitions.
 ROUND_SECONDS = 20
 KEPT = timedelta(days=30)
 LONGEST_DEFERRAL = timedelta(minutes=10)
@@ -96,7 +96,8 @@ def claim_event(*, now: datetime, event_id: int | None = None) -> InboxEvent | N
 def work_event(event: InboxEvent, *, clock: Clock = timezone.now) -> None:
     """Ask WeCom about what the event names, apply the answer, and settle the row with it."""
     try:
-        state, reason = _handle(event, clock)
+        with held(event, clock):
+            state, reason = _handle(event, clock)
     except LeaseLost:
         log.info("callback lease lost", inbox_id=event.pk)
     except (RetryLater, NotReachable, OutcomeUnknown) as error:

@@ -244,8 +244,8 @@ def test_a_lease_keeps_others_away_until_it_lapses(client):
     deliver(client, event_xml(**UNKNOWN))
     now = timezone.now()
     first = actions.claim_event(now=now)
-    assert actions.claim_event(now=now + timedelta(seconds=60)) is None
-    second = actions.claim_event(now=now + timedelta(seconds=121))
+    assert actions.claim_event(now=now + timedelta(seconds=29)) is None
+    second = actions.claim_event(now=now + timedelta(seconds=31))
     assert second.pk == first.pk
     actions.work_event(first)  # Woke up late: its work is rolled back.
     assert InboxEvent.objects.get().state == "leased"

@@ -25,8 +25,7 @@ from tests.crm.test_sync import same_as_wecom
 from tests.crm.wecom_helpers import envelope, story
 from tests.waiting import eventually
 
-# A row of the inbox is leased for as long as a look at WeCom with all its repetitions may take.
-INBOX_RESUMED_WITHIN = 125
+INBOX_RESUMED_WITHIN = 45  # Seconds: the promise for every queue.
 
 
 class Ahead:
