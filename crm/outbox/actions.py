@@ -35,7 +35,8 @@ class NotParked(DomainError):
 class NewItem:
     """An outward action to queue. ``key`` names it for ever: the same key is queued once.
 
-    ``is_urgent``: worth nothing after some seconds, so it goes before all others.
+    ``is_urgent``: worth nothing after some seconds, so it goes before all others. ``is_patient``:
+    may come by the ten thousand and gives way to all others.
     """
 
     kind: str
@@ -47,6 +48,7 @@ class NewItem:
     digest: str = ""
     give_up_at: datetime | None = None
     is_urgent: bool = False
+    is_patient: bool = False
 
 
 def enqueue(new: NewItem, *, by: User | None) -> OutboxItem:
@@ -78,6 +80,7 @@ def _fields(new: NewItem) -> dict[str, Any]:
         "due_at": new.due_at,
         "give_up_at": new.give_up_at,
         "is_urgent": new.is_urgent,
+        "is_patient": new.is_patient,
     }
 
 

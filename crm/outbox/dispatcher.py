@@ -51,7 +51,8 @@ def dispatch(*, clock: Clock = timezone.now, limit: int = 200, urgent_only: bool
 def claim(*, now: datetime, urgent_only: bool = False) -> OutboxItem | None:
     """Lease the next due item; nobody else sees it until the lease runs out.
 
-    Urgent items come first: they do not wait behind a mass send.
+    Urgent items come first: they do not wait behind a mass send. Patient ones come last: nobody's
+    send waits behind a hundred thousand tags.
     """
     with transaction.atomic():
         due = OutboxItem.unsafe_all.claimable(now)
@@ -59,7 +60,7 @@ def claim(*, now: datetime, urgent_only: bool = False) -> OutboxItem | None:
             due = due.select_for_update(skip_locked=True)
         item = due.filter(is_urgent=True).first()
         if item is None and not urgent_only:
-            item = due.first()
+            item = due.filter(is_patient=False).first() or due.first()
         if item is None:
             return None
         item.fence += 1

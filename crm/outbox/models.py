@@ -67,6 +67,7 @@ class OutboxItem(TimeStamped):
     due_at = models.DateTimeField(_("到期时间"))
     give_up_at = models.DateTimeField(_("最晚时间"), null=True, blank=True)
     is_urgent = models.BooleanField(_("加急"), default=False)
+    is_patient = models.BooleanField(_("让行"), default=False)
     lease_until = models.DateTimeField(_("租约到期"), null=True, blank=True)
     fence = models.IntegerField(_("栅栏号"), default=0)
     attempts = models.IntegerField(_("调用次数"), default=0)
@@ -113,6 +114,12 @@ class OutboxItem(TimeStamped):
                 name="outbox_urgent",
                 condition=Q(state__in=["waiting", "leased", "calling", "uncertain"])
                 & Q(is_urgent=True),
+            ),
+            models.Index(
+                fields=["due_at", "id"],
+                name="outbox_not_patient",
+                condition=Q(state__in=["waiting", "leased", "calling", "uncertain"])
+                & Q(is_patient=False),
             ),
             models.Index(
                 fields=["finished_at"],

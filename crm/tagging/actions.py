@@ -140,6 +140,7 @@ def _enqueue(batch: TagBatch, contact_ids: Sequence[int], now: datetime) -> None
                 title=f"{customer} · {agent}",
                 due_at=now,
                 payload={"contact": pk},
+                is_patient=True,
             )
             for pk, customer, agent in named.order_by("pk")
         ],
@@ -218,6 +219,7 @@ def _ask_again(contact_id: int, batch: TagBatch, *, item_id: int, now: datetime)
         NewItem(
             kind=KIND,
             key=f"tag:again:{item_id}",
+            is_patient=True,
             subject=batch,
             title=_("再次核对标签"),
             due_at=now,

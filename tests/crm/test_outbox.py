@@ -135,6 +135,20 @@ def test_an_item_waits_for_its_time(outside, clock):
 
 
 @pytest.mark.django_db
+def test_a_send_does_not_wait_behind_ten_thousand_tags(outside, clock):
+    """Also when the patient ones were due long before; they follow once nothing else is due."""
+    for n in range(5):
+        queued(f"tag{n}", is_patient=True, due_at=NOW - timedelta(hours=1))
+    queued("send", due_at=NOW)
+    queued("later", due_at=NOW + timedelta(minutes=1))
+    dispatch(clock=clock, limit=2)
+    assert outside.calls == ["send", "tag0"]
+    clock.pass_(minutes=1)
+    dispatch(clock=clock)
+    assert outside.calls == ["send", "tag0", "later", "tag1", "tag2", "tag3", "tag4"]
+
+
+@pytest.mark.django_db
 def test_the_same_key_is_queued_once(outside, clock):
     assert queued("same").pk == queued("same").pk
     dispatch(clock=clock)
