@@ -40,6 +40,7 @@ class Permission(Enum):
     ANALYTICS_VIEW = _("查看漏斗")
     AGENTS_VIEW = _("查看员工报表")
     AGENT_CARD = _("查看员工卡片")
+    OPT_OUT = _("登记拒收营销")
     AUDIENCE_SAVE = _("保存人群")
     AUDIENCE_TAG = _("为人群建标签")
     EXPORT = _("导出数据")
@@ -66,9 +67,17 @@ _EVERYBODY = frozenset({P.TODAY_VIEW, P.PREFERENCES, P.JOB_VIEW})
 _SEES = _EVERYBODY | {P.CUSTOMER_VIEW, P.GROUP_VIEW, P.MOMENT_VIEW}
 
 ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
-    Role.AGENT: _SEES | {P.CUSTOMER_REVEAL, P.TAG_EDIT, P.HANDOVER_VIEW, P.AGENT_CARD},
+    Role.AGENT: _SEES
+    | {
+        P.CUSTOMER_REVEAL,
+        P.TAG_EDIT,
+        P.OPT_OUT,
+        P.HANDOVER_VIEW,
+        P.AGENT_CARD,
+    },
     Role.LEAD: _SEES
     | {
+        P.OPT_OUT,
         P.TAG_EDIT,
         P.HANDOVER_VIEW,
         P.HANDOVER_PLAN,
@@ -85,6 +94,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
     },
     Role.OPERATOR: _SEES
     | {
+        P.OPT_OUT,
         P.TAG_EDIT,
         P.IDENTITY_RESOLVE,
         P.HANDOVER_VIEW,
@@ -106,6 +116,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
     },
     Role.MANAGER: _SEES
     | {
+        P.OPT_OUT,
         P.TAG_EDIT,
         P.IDENTITY_RESOLVE,
         P.HANDOVER_VIEW,

@@ -111,6 +111,7 @@ SECTIONS = (
         (
             Place("crm:imports:list", _("导入"), "arrow-up-tray", P.IMPORT_RUN, "d"),
             Place("crm:identity:list", _("身份冲突"), "finger-print", P.IDENTITY_RESOLVE),
+            Place("crm:outreach:opt_outs", _("拒收营销"), "bell-slash", P.OPT_OUT),
             Place("crm:outbox:list", _("发送队列"), "paper-airplane", P.OUTBOX_VIEW, "o"),
             Place("crm:jobs:list", _("作业"), "clipboard-document-list", P.JOB_VIEW, "z"),
             Place("api-docs", _("接口文档"), "code-bracket", P.API_DOCS),

@@ -174,10 +174,12 @@ def opt_out(*, customer: Customer, note: str, by: User | None, now: datetime) ->
 
 
 @transaction.atomic
-def opt_in(*, customer: Customer, by: User, now: datetime) -> None:
-    """The customer wants to hear from us again."""
+def opt_in(*, customer: Customer, reason: str, by: User, now: datetime) -> None:
+    """The customer wants to hear from us again. Raises NotAllowed without a reason."""
+    if not (reason := clean_text(reason, limit=255)):
+        raise NotAllowed(_("请写明客户怎样表示愿意再接收"), field="reason")
     if OptOut.unsafe_all.filter(customer=customer).delete()[0]:
-        audit(by, "customer.opt_in", customer, now=now)
+        audit(by, "customer.opt_in", customer, now=now, reason=reason)
 
 
 def batch_key(batch: MassBatch) -> str:

@@ -1,12 +1,16 @@
 from django.urls import path
 
-from crm.outreach import views
+from crm.outreach import views, views_opt_out
 
 app_name = "outreach"
 
 urlpatterns = [
     path("", views.send_list, name="list"),
     path("new/", views.compose_send, name="new"),
+    path("opt-outs/", views_opt_out.opt_out_list, name="opt_outs"),
+    path("opt-outs/export/", views_opt_out.export_opt_outs, name="opt_outs_export"),
+    path("opt-outs/<int:customer_id>/", views_opt_out.opt_out_customer, name="opt_out"),
+    path("opt-outs/<int:customer_id>/lift/", views_opt_out.lift_opt_out, name="opt_in"),
     path("plan/", views.plan_send, name="plan"),
     path("<int:send_id>/", views.send_detail, name="detail"),
     path("<int:send_id>/edit/", views.compose_send, name="edit"),
