@@ -164,12 +164,18 @@ def enqueue_stop(batch: MassBatch, *, by: User | None, now: datetime) -> None:
 
 @transaction.atomic
 def opt_out(*, customer: Customer, note: str, by: User | None, now: datetime) -> OptOut:
-    """No more marketing for this customer; what is planned already is left out at its call."""
-    row, _created = OptOut.unsafe_all.get_or_create(
-        customer=customer,
-        defaults={"since": now, "note": clean_text(note, limit=255), "recorded_by": by},
+    """No more marketing for this customer; what is planned already is left out at its call.
+
+    Whoever says it again is kept with the first date and the latest words.
+    """
+    note = clean_text(note, limit=255)
+    row, created = OptOut.unsafe_all.get_or_create(
+        customer=customer, defaults={"since": now, "note": note, "recorded_by": by}
     )
-    audit(by, "customer.opt_out", customer, now=now, reason=row.note)
+    if not created and note:
+        row.note, row.recorded_by = note, by
+        row.save(update_fields=["note", "recorded_by"])
+    audit(by, "customer.opt_out", customer, now=now, reason=note)
     return row
 
 

@@ -73,7 +73,13 @@ def export_opt_outs(request: HttpRequest) -> HttpResponseBase:
     except DomainError as refusal:
         context = {"title": _("没有导出"), "text": str(refusal), "query": ""}
         return TemplateResponse(request, "crm/customers/refused.html", context, status=422)
-    return csv_response(f"opt-outs-{local_day(now)}.csv", EXPORT_HEADER, rows)
+    told = {
+        row.customer.customer_no or row.customer.external_userid: (row.since, row.note)
+        for row in _rows(request).select_related("customer")
+    }
+    header = [*EXPORT_HEADER, _("拒收时间"), _("说明")]
+    lines = ([*line, *told.get(line[0], ("", ""))] for line in rows)
+    return csv_response(f"opt-outs-{local_day(now)}.csv", header, lines)
 
 
 @requires(Permission.OPT_OUT, scope=Scope.CUSTOMER)

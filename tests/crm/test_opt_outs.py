@@ -42,6 +42,16 @@ def test_it_is_lifted_with_a_reason_only(agent, client):
     assert "来电说想收三亚的" in str(vars(entry))
 
 
+def test_whoever_says_it_again_keeps_the_first_date_and_the_latest_words(agent, client):
+    friend = factories.make_friend(agent)
+    url = reverse("crm:outreach:opt_out", args=[friend.pk])
+    client.post(url, {"note": "少发点"})
+    first = OptOut.unsafe_all.get()
+    client.post(url, {"note": "一条也不要"})
+    again = OptOut.unsafe_all.get()
+    assert (again.since, again.note) == (first.since, "一条也不要")
+
+
 def test_others_customers_are_neither_listed_nor_noted(agent, client):
     stranger = factories.make_friend(factories.make_agent(), name="别人的客户")
     OptOut.unsafe_all.create(customer=stranger, since="2026-11-01T00:00:00Z")
@@ -53,7 +63,7 @@ def test_the_list_is_searched_and_taken_away(client):
     client.force_login(factories.make_user(Role.OPERATOR))
     for name in ("王小明", "李雷"):
         customer = factories.make_customer(name=name)
-        OptOut.unsafe_all.create(customer=customer, since="2026-11-01T00:00:00Z")
+        OptOut.unsafe_all.create(customer=customer, since="2026-11-01T00:00:00Z", note=f"{name}说")
     url = reverse("crm:outreach:opt_outs")
     page = client.get(url, {"q": "wxm"}).content.decode()
     assert "王小明" in page
@@ -61,4 +71,5 @@ def test_the_list_is_searched_and_taken_away(client):
     got = client.get(reverse("crm:outreach:opt_outs_export"), {"q": "wxm"})
     text = b"".join(got).decode("utf-8-sig")
     assert "王小明" in text
+    assert "王小明说" in text
     assert "李雷" not in text
