@@ -1,18 +1,22 @@
-"""Rounds in which a dispatcher dies: posts, reminders, cancellations, welcomes."""
+"""Rounds in which a dispatcher dies: posts, mass sends, tags, reminders, welcomes and the rest."""
 
 import random
 from collections.abc import Callable
 from datetime import timedelta
 
+from crm import wecom
 from crm.acquisition.actions import Greeting, WelcomeRule, queue_welcome, save_welcome
 from crm.acquisition.models import WelcomeSent
+from crm.customers.models import Contact, Customer
 from crm.moments import actions, following
 from crm.moments import images as images_
 from crm.moments.models import Moment
 from crm.moments.reminders import remind_agents
 from crm.outbox.dispatcher import dispatch
 from crm.outbox.models import OutboxItem
-from tests.moment_world import MomentWorld, picture
+from crm.tagging.actions import tag_contacts
+from tests.crm.test_outreach import SendWorld
+from tests.moment_world import picture
 
 State = OutboxItem.State
 CREATE, LIST = "externalcontact/add_moment_task", "externalcontact/get_moment_list"
@@ -27,7 +31,8 @@ class OutwardRounds:
     """One world, and any number of rounds in it."""
 
     def __init__(self, nursery, sandbox, settings) -> None:
-        self.world, self.nursery = MomentWorld(sandbox, settings), nursery
+        self.world, self.nursery = SendWorld(sandbox, settings), nursery
+        self.few = self.world.audience(Customer.unsafe_all.order_by("pk")[:9])
         settings.MEDIA_ROOT = nursery.values["MEDIA_ROOT"]
         sandbox.control("settings", limits={"*": []})
         save_welcome(
@@ -38,7 +43,7 @@ class OutwardRounds:
         """One round; returns how many seconds the killed item lay untouched."""
         self.dice = random.Random(f"{point} {number}")
         self.world.pass_(days=1)  # Customers take three posts a day.
-        kinds = [self.posts, self.posts, self.reminder, self.cancellation, self.welcome]
+        kinds = self._kinds()
         if point in LOOKS or point == "moments.after_upload":
             kinds = [self.posts]
         if point == "moments.asked":
@@ -49,7 +54,55 @@ class OutwardRounds:
         assert not OutboxItem.unsafe_all.open().exclude(state=State.PARKED).exists()
         return resumed_after
 
+    def _kinds(self) -> list[Callable[[str, int], float]]:
+        return [
+            self.posts, self.mass_send, self.tags, self.reminder, self.cancellation, self.welcome,
+        ]  # fmt: skip
+
+    def least(self) -> int:
+        """Rounds in which every kind meets a point."""
+        return len(self._kinds())
+
     # What is sent
+
+    def mass_send(self, point: str, number: int) -> float:
+        """A few agents get a batch or two each; nobody is in two tasks, and nobody is forgotten."""
+        text = f"{point} {number}"
+        send = self.world.sent(text=text, batch=2, audience=self.few)
+        resumed_after = self._killed(f"{point}:{self.dice.randint(1, send.batches.count())}")
+        self._until_all_is_known()
+        arrived = self.world.arrived(text)
+        assert set(arrived.values()) <= {1}
+        by_state: dict[str, set[str]] = {}
+        rows = send.recipients.values_list("state", "customer__external_userid")
+        for state, external_userid in rows:
+            by_state.setdefault(state, set()).add(external_userid)
+        assert set(by_state) <= {"done", "parked"}
+        assert by_state.get("done", set()) <= set(arrived)
+        assert set(arrived) <= by_state.get("done", set()) | by_state.get("parked", set())
+        return resumed_after
+
+    def tags(self, point: str, number: int) -> float:
+        """A tag for three relations; each carries it at WeCom and here, or neither."""
+        tag = self.world.tags[min(self.world.tags)]
+        contacts = list(Contact.unsafe_all.order_by("pk")[:3])
+        had = {contact.pk for contact in contacts if contact.tags.filter(pk=tag.pk).exists()}
+        wish = {"removes": [tag]} if had else {"adds": [tag]}
+        changing = len(had) or len(contacts)
+        tag_contacts(contacts=contacts, **wish, by=self.world.author, now=self.world.clock())
+        resumed_after = self._killed(f"{point}:{self.dice.randint(1, changing)}")
+        self._until_all_is_known()
+        for contact in contacts:
+            seen = wecom.client().contact(contact.customer.external_userid)
+            carried = {
+                tag_id
+                for relation in seen.relations
+                if relation.userid == contact.agent.userid
+                for tag_id in relation.tag_ids
+            }
+            assert (tag.wecom_id in carried) == (not had)
+            assert contact.tags.filter(pk=tag.pk).exists() == (not had)
+        return resumed_after
 
     def posts(self, point: str, number: int) -> float:
         """One to three posts; the dispatcher dies at one of them."""
