@@ -3,25 +3,30 @@
 const dialog = document.getElementById("confirm");
 const accept = dialog.querySelector("[data-accept]");
 
+// Answers the question that is on the screen; null while there is none.
+let settle = null;
+
+accept.addEventListener("click", () => {
+  settle?.(true);
+  dialog.close();
+});
+
+// The event comes after the dialog is gone; by then the next question may be on the screen.
+dialog.addEventListener("close", () => {
+  if (!dialog.open) settle?.(false);
+});
+
 function ask(text, label) {
+  settle?.(false);
   dialog.querySelector("#confirm-text").textContent = text;
   accept.textContent = label || accept.dataset.default;
   dialog.showModal();
   accept.focus();
   return new Promise((answer) => {
-    const yes = () => {
-      answer(true);
-      dialog.close();
+    settle = (yes) => {
+      settle = null;
+      answer(yes);
     };
-    accept.addEventListener("click", yes, { once: true });
-    dialog.addEventListener(
-      "close",
-      () => {
-        accept.removeEventListener("click", yes);
-        answer(false);
-      },
-      { once: true },
-    );
   });
 }
 
