@@ -174,6 +174,12 @@ def _carry_on(batch: MassBatch, item: OutboxItem, now: datetime) -> None:
         MassSend.unsafe_all.filter(pk=send.pk).update(state=State.SENT, finished_at=now)
 
 
+def _page_of_batch(pk: int) -> str:
+    """The send's page; an edit of the send has taken the batches of its old plan away."""
+    found = MassBatch.unsafe_all.filter(pk=pk).values_list("send_id", flat=True).first()
+    return reverse("crm:outreach:detail", args=[found]) if found else ""
+
+
 # Stop
 
 
@@ -197,14 +203,7 @@ def stop_changed(item: OutboxItem, now: datetime) -> None:
         MassBatch.unsafe_all.filter(pk=item.subject_id).update(stopped_at=now, follow_at=now)
 
 
-register_scope(
-    "massbatch",
-    lambda user: MassBatch.objects.for_user(user),
-    page=lambda pk: reverse(
-        "crm:outreach:detail",
-        args=[MassBatch.unsafe_all.values_list("send_id", flat=True).get(pk=pk)],
-    ),
-)
+register_scope("massbatch", lambda user: MassBatch.objects.for_user(user), page=_page_of_batch)
 for _kind, _label in (
     ("mass_send", gettext_lazy("群发")),
     ("group_post", gettext_lazy("客户群群发")),

@@ -43,7 +43,7 @@ def find_own_sends(*, now: datetime) -> int:
         try:
             seen = wecom.client().mass_sends(now - WINDOW, now, chat_type=chat_type)
         except _TROUBLES as trouble:
-            log.info("outreach.own_sends_later", chat_type=chat_type, reason=str(trouble)[:200])
+            log.warning("outreach.own_sends_later", chat_type=chat_type, reason=str(trouble)[:200])
             continue
         _note([one for one in seen if one.is_personal], chat_type == "group", now)
     return AgentSend.objects.count() - before

@@ -39,7 +39,8 @@ def remind_agents(*, send_id: int, by: User, now: datetime) -> int:
 
     Raises NotAllowed when nobody is left to remind.
     """
-    send = MassSend.unsafe_all.select_for_update().get(pk=send_id)
+    # The send is not locked: dispatchers lock a batch first and then its send.
+    send = MassSend.unsafe_all.get(pk=send_id)
     if not policies.can_remind(by, send):
         raise NotAllowed(_("这次群发现在无需提醒"))
     batches = laggards(send, by)

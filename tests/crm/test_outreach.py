@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.urls import reverse
 
 from crm.audiences.models import Audience, AudienceMember
 from crm.customers.models import Contact, Customer
@@ -425,3 +426,16 @@ def test_own_sends_that_cannot_be_listed_now_are_found_in_the_next_round(world):
     world.sandbox.control("faults", verb="DELETE")
     world.pass_(minutes=61)
     assert own_sends.find_own_sends(now=world.clock()) == 1
+
+
+def test_an_item_of_a_plan_that_was_replaced_still_opens(world, client):
+    send = world.sent()
+    content = SendContent(
+        title="早安", send_at=world.clock(), text="改过", audience_id=world.everybody.pk
+    )
+    said = {"send_id": send.pk, "by": world.author, "now": world.clock()}
+    actions.edit_send(version=send.version, content=content, **said)
+    client.force_login(world.author)
+    item = OutboxItem.unsafe_all.first()
+    assert not MassBatch.unsafe_all.filter(pk=item.subject_id).exists()
+    assert client.get(reverse("crm:outbox:detail", args=[item.pk])).status_code == 200

@@ -1,16 +1,20 @@
 """Agents who have not pressed send are reminded, three times a day at most, and never once sent."""
 
+import threading
+
 import pytest
+from django.db import connection, transaction
 from django.urls import reverse
 
 from crm import wecom
 from crm.agents.access import Role
 from crm.outbox.models import OutboxItem
 from crm.outreach.actions import NotAllowed
-from crm.outreach.models import MassBatch
+from crm.outreach.models import MassBatch, MassSend
 from crm.outreach.reminders import remind_agents
 from tests.crm.test_outreach import SendWorld, followed
 from tests.factories import make_user
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.django_db
 METHOD = "externalcontact/remind_groupmsg_send"
@@ -99,3 +103,29 @@ def test_the_page_reminds_and_says_when_nobody_is_left(world, client):
     assert url in client.get(reverse("crm:outreach:detail", args=[world.send.pk])).content.decode()
     assert client.post(url).status_code == 302
     assert client.post(url).status_code == 422
+
+
+@pytest.mark.django_db(transaction=True)
+def test_reminding_and_dispatching_do_not_lock_each_other_out(world):
+    """A dispatcher holds a batch and then wants its send; whoever reminds may not hold the send."""
+    batch, ends = world.send.batches.first(), []
+
+    def remind_now() -> None:
+        try:
+            ends.append(remind_agents(send_id=world.send.pk, by=world.author, now=world.clock()))
+        finally:
+            connection.close()
+
+    def waits() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("select count(*) from pg_locks where not granted")
+            return cursor.fetchone()[0] > 0
+
+    thread = threading.Thread(target=remind_now)
+    with transaction.atomic():
+        MassBatch.unsafe_all.select_for_update().get(pk=batch.pk)
+        thread.start()
+        eventually(waits)
+        MassSend.unsafe_all.select_for_update().get(pk=world.send.pk)
+    thread.join()
+    assert ends == [world.send.batches.count()]
