@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 
 from crm.callbacks.models import InboxEvent
 
@@ -46,7 +46,7 @@ def _renew(
         try:
             if not mine.update(next_try_at=clock() + LEASE):
                 break  # Somebody else has it; settling will say so.
-        except DatabaseError:
+        except Error:  # Also of the driver alone, when the server was restarted.
             log.warning("callback lease not renewed", exc_info=True)
             connection.close()
     if opened:

@@ -1,13 +1,13 @@
 """A corp tag for an audience: made at WeCom, put on its members and on nobody else, kept so.
 
 WeCom narrows who sees a Moment by tags alone. The tag hangs on every living relation of a member
-with an agent; the nightly round catches new relations, and tags that somebody took off or put on.
+with an agent; the daily round catches new relations, and tags that somebody took off or put on.
 """
 
 from datetime import datetime
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -22,6 +22,7 @@ from crm.jobs.models import Job
 from crm.jobs.progress import Progress
 from crm.outbox import actions as outbox
 from crm.outbox.actions import NewItem
+from crm.outbox.models import OutboxItem
 from crm.shared.text import clean_text
 from crm.tagging.actions import CHUNK, TagsRefused, ask
 from crm.tagging.models import AudienceTag, TagBatch, TagEdit
@@ -39,6 +40,7 @@ def group_name() -> str:
 @transaction.atomic
 def give_tag(*, audience: Audience, name: str, by: User, now: datetime) -> AudienceTag:
     """Have WeCom make a tag of this name, and put it on the members. Raises TagsRefused."""
+    _alone()
     name = clean_text(name, limit=128)
     longest = limits().tag_name_ch
     if not name:
@@ -51,7 +53,7 @@ def give_tag(*, audience: Audience, name: str, by: User, now: datetime) -> Audie
     if taken.exists() or asked.exists():
         words = _("标签组「%(group)s」里已经有「%(name)s」，请换一个名称")
         raise TagsRefused(words % {"group": group_name(), "name": name}, field="name")
-    row = AudienceTag.unsafe_all.select_for_update().filter(audience=audience).first()
+    row = AudienceTag.unsafe_all.filter(audience=audience).first()
     if row is not None and row.stands:
         raise TagsRefused(_("这个人群已经有标签「%(name)s」") % {"name": row.name}, field="name")
     row = row or AudienceTag(audience=audience)
@@ -60,7 +62,7 @@ def give_tag(*, audience: Audience, name: str, by: User, now: datetime) -> Audie
     outbox.enqueue(
         NewItem(
             kind=KIND,
-            key=f"corp_tag:{row.pk}:{name}",
+            key=f"corp_tag:{row.pk}:{_asked_before(row)}",
             subject=row,
             title=_("新建标签「%(name)s」") % {"name": name},
             due_at=now,
@@ -72,9 +74,22 @@ def give_tag(*, audience: Audience, name: str, by: User, now: datetime) -> Audie
     return row
 
 
+def _alone() -> None:
+    """Until the transaction ends nobody else gives or moves a tag."""
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_advisory_xact_lock(hashtext('crm.audience_tags'))")
+
+
+def _asked_before(row: AudienceTag) -> int:
+    """How often a tag was asked for, so that asking again after a failure is a new item."""
+    asked = OutboxItem.unsafe_all.filter(kind=KIND, subject_type="audiencetag", subject_id=row.pk)
+    return asked.count()
+
+
 @transaction.atomic
 def follow(*, row: AudienceTag, audience: Audience, by: User, now: datetime) -> Job:
     """Let a tag follow another audience: put on the new members, taken off the others."""
+    _alone()
     if row.tag_id is None or row.tag.is_deleted:
         raise TagsRefused(_("企业微信里没有这个标签，请先新建"), field="audience")
     if AudienceTag.unsafe_all.filter(audience=audience).exclude(pk=row.pk).exists():
@@ -140,7 +155,7 @@ def keep(row: AudienceTag, *, by: User | None, progress: Progress | None = None)
 
 
 def keep_all() -> int:
-    """The nightly round; returns relations that change."""
+    """The daily round; returns relations that change."""
     rows = AudienceTag.unsafe_all.filter(tag__is_deleted=False).select_related("tag", "batch")
     return sum(keep(row, by=row.asked_by) for row in rows.order_by("pk"))
 

@@ -58,11 +58,26 @@ def changed(item: OutboxItem, now: datetime) -> None:
     if row is None:
         return
     if item.state == state.DONE:
-        row.tag, row.reason = _known(item.result["group"], item.result["tag"]), ""
-        row.save(update_fields=["tag", "reason", "updated_at"])
-        start_keeping(row=row, by=row.asked_by)
+        _hand_over(row, item)
     elif item.state in (state.FAILED, state.SKIPPED):
         AudienceTag.unsafe_all.filter(pk=row.pk).update(reason=item.reason[:255])
+
+
+def _hand_over(row: AudienceTag, item: OutboxItem) -> None:
+    """Whoever adopts an unclear item names the tag by its number alone."""
+    if "tag" in item.result:
+        tag = _known(item.result["group"], item.result["tag"])
+    else:
+        tag = Tag.objects.filter(wecom_id=item.remote_id, is_deleted=False).first()
+    if tag is None:
+        row.reason = _("没有编号为 %(id)s 的标签，请换一个名称新建") % {"id": item.remote_id}
+    elif AudienceTag.unsafe_all.filter(tag=tag).exclude(pk=row.pk).exists():
+        row.reason = _("标签「%(name)s」已属于另一个人群，请换一个名称") % {"name": tag.name}
+    else:
+        row.tag, row.reason = tag, ""
+    row.save(update_fields=["tag", "reason", "updated_at"])
+    if not row.reason:
+        start_keeping(row=row, by=row.asked_by)
 
 
 def _known(group: dict, tag: dict) -> Tag:

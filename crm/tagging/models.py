@@ -124,7 +124,7 @@ class AudienceTagQuerySet(models.QuerySet):
 
 
 class AudienceTag(TimeStamped):
-    """人群标签: a corp tag that exactly the members of an audience carry, kept so every night."""
+    """人群标签: a corp tag that exactly the members of an audience carry, kept so every day."""
 
     audience = models.OneToOneField(
         Audience, models.CASCADE, related_name="+", verbose_name=_("人群")

@@ -1,6 +1,9 @@
 """The tag of an audience: made once, on all members and on nobody else, whatever happens."""
 
+import threading
+
 import pytest
+from django.db import connection
 from django.urls import reverse
 
 from crm import wecom
@@ -8,6 +11,7 @@ from crm.agents.access import Role
 from crm.audiences.actions import freeze_audience
 from crm.customers.models import Contact, Tag
 from crm.jobs.models import Job
+from crm.outbox.actions import adopt_item
 from crm.outbox.models import OutboxItem
 from crm.tagging import audience_tags
 from crm.tagging.actions import TagsRefused
@@ -149,6 +153,67 @@ def test_a_tag_deleted_at_wecom_can_be_made_anew(world):
     world.work()
     row.refresh_from_db()
     assert world.carriers(row.tag.wecom_id) == world.relations(world.first)
+
+
+def test_a_tag_that_was_refused_can_be_asked_for_again_under_the_same_name(world):
+    world.sandbox.fault(MAKE, "errcode", errcode=40058, count=1)
+    world.give()
+    world.dispatch()
+    row = AudienceTag.unsafe_all.get()
+    assert row.reason
+    assert not row.stands
+    world.give()
+    world.work()
+    row.refresh_from_db()
+    assert world.carriers(row.tag.wecom_id) == world.relations(world.first)
+
+
+def test_two_operators_at_once_give_one_tag(world):
+    """The second one is told so, instead of failing on the database's constraint."""
+    began, ends = threading.Barrier(2), []
+
+    def give() -> None:
+        began.wait()
+        try:
+            world.give()
+            ends.append("given")
+        except TagsRefused:
+            ends.append("refused")
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=give) for _n in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(ends) == ["given", "refused"]
+    assert OutboxItem.unsafe_all.filter(kind="corp_tag").count() == 1
+
+
+def test_a_tag_of_that_name_that_belongs_to_another_audience_is_not_taken_from_it(world):
+    world.give()
+    world.work()
+    AudienceTag.unsafe_all.update(name="改名前")
+    Tag.objects.filter(name="三亚客").update(name="改名前")  # At WeCom it has the old name still.
+    audience_tags.give_tag(audience=world.second, name="三亚客", by=world.author, now=world.clock())
+    world.work()
+    second = AudienceTag.unsafe_all.get(audience=world.second)
+    assert second.tag is None
+    assert "已属于另一个人群" in second.reason
+
+
+def test_a_parked_item_is_adopted_by_the_tag_s_number(world):
+    world.give()
+    item = OutboxItem.unsafe_all.get(kind="corp_tag")
+    OutboxItem.unsafe_all.filter(pk=item.pk).update(state="parked")
+    there = world.third
+    said = {"reason": "后台已有", "by": world.author, "now": world.clock()}
+    adopt_item(item_id=item.pk, remote_id=there.wecom_id, **said)
+    world.work()
+    row = AudienceTag.unsafe_all.get()
+    assert row.tag == there
+    assert world.carriers(there.wecom_id) == world.relations(world.first)
 
 
 def test_pages_lead_from_an_audience_to_its_tag_and_back(world, client):

@@ -4,6 +4,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from crm.callbacks.actions import claim_event
@@ -64,3 +65,18 @@ def test_a_lease_that_others_have_taken_is_not_taken_back(event):
         eventually(lambda: clock.asked)
         eventually(lambda: not any(t.name == f"inbox-{event.pk}" for t in threading.enumerate()))
     assert InboxEvent.objects.get().next_try_at == other.next_try_at
+
+
+def test_a_connection_that_was_cut_is_opened_again_for_the_next_renewal(event):
+    clock = Clock()
+    with held(event, clock, every=0.02):
+        eventually(lambda: clock.asked)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "select count(pg_terminate_backend(pid)) from pg_stat_activity"
+                " where datname = current_database() and pid <> pg_backend_pid()"
+                " and query like '%crm_inboxevent%'"
+            )
+            assert cursor.fetchone()[0] == 1
+        clock.now += LEASE * 3
+        eventually(lambda: InboxEvent.objects.get().next_try_at > clock.now)
