@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import urlencode
 
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from analytics.charts.rates import Rate
@@ -18,6 +20,12 @@ class Number:
     href: str
     label: str
     note: str = ""
+
+
+def opening(figure: str, value: int, label: str, note: str = "", **query: object) -> Number:
+    """A number whose people are listed by the figure of this name and these parameters."""
+    people = reverse("analytics:figures:people", args=[figure])
+    return Number(value, f"{people}?{urlencode(query)}" if query else people, label, note)
 
 
 def meaning(

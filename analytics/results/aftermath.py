@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from analytics.charts.rates import Rate
 from crm.agents.models import Agent, User
 from crm.timeline.models import Fact
 
@@ -33,11 +32,6 @@ class Aftermath:
     @property
     def is_high(self) -> bool:
         return self.p_value < ALARM and self.deletions > self.usual
-
-    @property
-    def share(self) -> Rate:
-        """Of all deletions in both windows, those after the send."""
-        return Rate(self.deletions, self.deletions + round(self.usual * BEFORE_WINDOWS))
 
 
 def aftermath(starts: Iterable[tuple[int, datetime]], user: User) -> list[Aftermath]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
 from analytics.experiments.analysis import Plan, Report, Trial, analyse
 from analytics.experiments.report import as_json
@@ -73,8 +73,7 @@ class Judgement:
 def judge(send: MassSend, *, days: int, user: User, now: datetime) -> Judgement:
     """Compare the arms of a send, within what the user may see."""
     found = outcomes(send, days=days)
-    seen = Customer.objects.for_user(user).filter(pk__in=found.ids.tolist()).order_by()
-    found = found.within(np.fromiter(seen.values_list("pk", flat=True), np.int64))
+    found = found.within(_ids(Customer.objects.for_user(user).filter(pk__in=_people(send))))
     over = ends_at(send, days)
     return Judgement(
         send=send,
@@ -111,16 +110,23 @@ def _contamination(send: MassSend, found: Outcomes, over: datetime) -> Contamina
     post = Fact.unsafe_all.filter(
         customer=OuterRef("pk"), kind__code="moment_visible", at__gte=send.send_at, at__lt=over
     )
-    touched = Customer.unsafe_all.filter(pk__in=found.ids.tolist()).filter(
-        Exists(other_send) | Exists(post)
+    touched = Customer.unsafe_all.filter(pk__in=_people(send))
+    hit = np.isin(found.ids, _ids(touched.filter(Exists(other_send) | Exists(post))))
+    missed = MassRecipient.unsafe_all.filter(send=send, batch__isnull=False).exclude(
+        state=MassRecipient.State.DONE
     )
-    ids = np.fromiter(touched.order_by().values_list("pk", flat=True), np.int64)
-    hit = np.isin(found.ids, ids)
-    missed = MassRecipient.unsafe_all.filter(
-        send=send, customer__in=found.ids.tolist(), batch__isnull=False
-    ).exclude(state=MassRecipient.State.DONE)
+    lost = np.fromiter(missed.values_list("customer_id", flat=True), np.int64)
     return Contamination(
         control_touched=int((hit & found.held).sum()),
         treated_touched=int((hit & ~found.held).sum()),
-        treated_missed=missed.count(),
+        treated_missed=int(np.isin(found.ids, lost).sum()),
     )
+
+
+def _people(send: MassSend) -> QuerySet:
+    """Everybody whom a send has a row for, as a subquery: lists of ids would be long."""
+    return MassRecipient.unsafe_all.filter(send=send).values("customer_id")
+
+
+def _ids(customers: QuerySet) -> np.ndarray:
+    return np.fromiter(customers.order_by().values_list("pk", flat=True), np.int64)

@@ -2,15 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from urllib.parse import urlencode
 
-from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from analytics.experiments.analysis import Result
 from analytics.experiments.effects import Interval
 from analytics.experiments.samples import Sample
-from analytics.figures.numbers import Number, meaning
+from analytics.figures.numbers import Number, meaning, opening
 from analytics.results.aftermath import Aftermath
 from analytics.results.figures import DELETIONS, NAME, arm_words, definition
 from analytics.results.judging import Judgement
@@ -84,17 +82,15 @@ def _verdict(found: Judgement, result: Result) -> tuple[str, str]:
 
 def _number(found: Judgement, arm: str, outcome: str, sample: Sample) -> Number:
     query = {"send": found.send.pk, "days": found.days, "arm": arm, "outcome": outcome}
-    people = reverse("analytics:figures:people", args=[NAME])
     label = f"{arm_words(arm)} · {LABELS[outcome]}"
     note = meaning(definition(found.days), share=sample.rate)
-    return Number(len(found.people(arm, outcome)), f"{people}?{urlencode(query)}", label, note)
+    return opening(NAME, len(found.people(arm, outcome)), label, note, **query)
 
 
 def arm_number(found: Judgement, arm: str) -> Number:
     """How many were drawn for an arm."""
     query = {"send": found.send.pk, "days": found.days, "arm": arm}
-    people = reverse("analytics:figures:people", args=[NAME])
-    return Number(len(found.people(arm)), f"{people}?{urlencode(query)}", arm_words(arm))
+    return opening(NAME, len(found.people(arm)), arm_words(arm), **query)
 
 
 def _value(outcome: str, sample: Sample) -> str:
@@ -126,15 +122,10 @@ class DeletionRow:
 
 def deletion_rows(send: MassSend, found: list[Aftermath]) -> list[DeletionRow]:
     """Accounts, most alarming first."""
-    people = reverse("analytics:figures:people", args=[DELETIONS])
     return [
         DeletionRow(
             row.agent,
-            Number(
-                len(row.people),
-                f"{people}?{urlencode({'send': send.pk, 'agent': row.agent_id})}",
-                row.agent,
-            ),
+            opening(DELETIONS, len(row.people), row.agent, send=send.pk, agent=row.agent_id),
             f"{row.usual:.1f}",
             row.is_high,
         )

@@ -109,8 +109,8 @@ def answer_then(rule: Node, *, user: User | None, instant: Instant) -> Answer:
     found = BitMap(ids_then(rule, setting, instant))
     if user is None or _sees_everybody(user):
         return Answer(found, "sql")
-    seen = Customer.objects.for_user(user).filter(pk__in=list(found)).order_by()
-    return Answer(BitMap(seen.values_list("pk", flat=True)), "sql")
+    seen = Customer.objects.for_user(user).order_by().values_list("pk", flat=True)
+    return Answer(found & BitMap(seen), "sql")
 
 
 def _from_bitmaps(rule: Node, setting: Setting, user: User | None, state: SegmentIndex) -> BitMap:

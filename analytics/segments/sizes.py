@@ -2,13 +2,11 @@
 
 import json
 from typing import Any
-from urllib.parse import urlencode
 
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from analytics.figures.numbers import Number, meaning
+from analytics.figures.numbers import meaning, opening
 from analytics.segments.index import dims
 from analytics.segments.index.bitmaps import ids_of
 from analytics.segments.index.reading import read_values
@@ -44,11 +42,10 @@ def detail(segment: Segment, user: User) -> dict[str, Any]:
 def _size(tree: Group, found: Answer, user: User, query: dict[str, str]) -> dict[str, Any]:
     shown = _spread(found)
     rows = Customer.objects.for_user(user).select_related("channel").filter(pk__in=shown)
-    people = reverse("analytics:figures:people", args=[NAME])
     note = meaning(in_one_line(words_for(tree, user)), data_time=timezone.now())
     return {
         "count": found.count,
-        "number": Number(found.count, f"{people}?{urlencode(query)}", _("符合条件"), note),
+        "number": opening(NAME, found.count, _("符合条件"), note, **query),
         "sample": customer_rows(rows),
     }
 

@@ -1,12 +1,8 @@
-"""Words for the parts of a segment over time and of an audience's study, and their numbers."""
+"""Names of the figures of segments and audiences, and words for their parts."""
 
-from urllib.parse import urlencode
-
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from analytics.figures.numbers import Number
 from crm.audiences.models import Audience
 
 NAME, OVER_TIME, AUDIENCE = "segment", "segment-over-time", "audience"  # Of figures.
@@ -45,9 +41,3 @@ def study_words(part: str, other: Audience | None = None) -> str:
     if part == "other" and other is not None:
         return _("只在「%(name)s」") % {"name": other.name}
     return str(_STUDY[part])
-
-
-def opened(figure: str, value: int, label: str, **query: object) -> Number:
-    """A number that opens its people by these parameters."""
-    people = reverse("analytics:figures:people", args=[figure])
-    return Number(value, f"{people}?{urlencode(query)}", label, label)

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from analytics.segments import views, views_over_time
+from analytics.segments import views, views_audience, views_over_time
 from analytics.segments.api import SegmentCountView
 
 app_name = "segments"
@@ -14,7 +14,7 @@ urlpatterns = [
     path(
         "segments/<int:segment_id>/over-time/", views_over_time.segment_over_time, name="over_time"
     ),
-    path("segments/audiences/<int:audience_id>/", views_over_time.audience_study, name="audience"),
+    path("segments/audiences/<int:audience_id>/", views_audience.audience_study, name="audience"),
     path("segments/<int:segment_id>/freeze/", views.freeze_segment, name="freeze"),
     path("segments/<int:segment_id>/archive/", views.archive_segment, name="archive"),
     path("api/v1/analytics/segments/count", SegmentCountView.as_view(), name="api"),

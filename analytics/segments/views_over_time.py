@@ -1,4 +1,4 @@
-"""A segment between two days, and an audience looked at closely."""
+"""A segment between two days."""
 
 from datetime import timedelta
 from typing import Any
@@ -11,15 +11,13 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET
 
-from analytics.segments import studying
+from analytics.figures.numbers import opening
 from analytics.segments.models import Segment
 from analytics.segments.over_time import PARTS, OverTime, caveat, over_time
 from analytics.segments.parsing import RuleRefused, rule_from
-from analytics.segments.telling import AUDIENCE, OVER_TIME, opened, part_words, study_words
+from analytics.segments.telling import OVER_TIME, part_words
 from analytics.segments.words import words_for
 from crm.agents.access import Permission, Scope, requires
-from crm.agents.models import User
-from crm.audiences.models import Audience
 from crm.shared.times import local_day
 
 DAYS_BACK = 30
@@ -66,7 +64,7 @@ def segment_over_time(request: HttpRequest, segment_id: int) -> HttpResponse:
 def _parts(segment: Segment, found: OverTime) -> list[Any]:
     days = {"from": found.since.isoformat(), "to": found.until.isoformat()}
     return [
-        opened(
+        opening(
             OVER_TIME,
             len(found.part(part)),
             part_words(part),
@@ -76,56 +74,3 @@ def _parts(segment: Segment, found: OverTime) -> list[Any]:
         )
         for part in PARTS
     ]
-
-
-@requires(Permission.AUDIENCE_SAVE, scope=Scope.AUDIENCE)
-@require_GET
-def audience_study(request: HttpRequest, audience_id: int) -> HttpResponse:
-    """Whom a send would reach, through whom, what is shared, whether the list comes again."""
-    seen = Audience.objects.for_user(request.user).select_related("created_by__agent")
-    audience = get_object_or_404(seen, pk=audience_id)
-    user = request.user
-    counts = studying.reach(audience, user)
-    chosen = request.GET.get("with", "")
-    others = studying.others(audience, user)
-    other = next((one for one in others if str(one.pk) == chosen), None)
-    context = {
-        "audience": audience,
-        "reach": [_number(audience, part, n) for part, n in counts.items()],
-        "by_agent": studying.agents_of(audience, user),
-        "others": others,
-        "other": other,
-        "shared": _shared(audience, other, user) if other else None,
-        "can_ask_again": audience.source == "segment",
-    }
-    if request.GET.get("again") == "1":
-        context |= _again(audience, user)
-    return TemplateResponse(request, "analytics/segments/audience.html", context)
-
-
-def _number(audience: Audience, part: str, n: int, other: Audience | None = None) -> Any:
-    query = {"audience": audience.pk, "part": part} | ({"with": other.pk} if other else {})
-    return opened(AUDIENCE, n, study_words(part, other), **query)
-
-
-def _shared(audience: Audience, other: Audience, user: User) -> list[Any]:
-    found = studying.overlap(audience, other, user)
-    return [
-        _number(audience, part, len(found.part(part)), other) for part in ("both", "only", "other")
-    ]
-
-
-def _again(audience: Audience, user: User) -> dict[str, Any]:
-    try:
-        again = studying.ask_again(audience, user)
-    except RuleRefused as refusal:
-        return {"refusal": str(refusal)}
-    if again is None:
-        return {}
-    return {
-        "again": again,
-        "differences": [
-            _number(audience, "gone", len(again.frozen - again.found)),
-            _number(audience, "new", len(again.found - again.frozen)),
-        ],
-    }
