@@ -26,7 +26,7 @@ from analytics.segments.parsing import RuleRefused, rule_from
 from analytics.segments.words import words_for
 from crm.agents.access import Permission, Scope, requires
 from crm.shared.errors import DomainError
-from crm.shared.filters import kept
+from crm.shared.filters import search_box
 from crm.shared.formatting import digits
 from crm.shared.http import go, is_htmx
 from crm.shared.paging import keyset_page
@@ -49,12 +49,7 @@ def segment_list(request: HttpRequest) -> HttpResponse:
         "narrowed": bool(query),
         "clear_href": "?" if query else "",
         "count": ngettext("%(n)s 个分群", "%(n)s 个分群", page.total) % {"n": digits(page.total)},
-        "search": {
-            "name": "q",
-            "value": query,
-            "placeholder": _("分群名称"),
-            "hidden": kept(request.GET, without=("q",)),
-        },
+        "search": search_box(request.GET, _("分群名称")),
     }
     return TemplateResponse(request, "analytics/segments/list.html", context)
 

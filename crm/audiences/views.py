@@ -15,7 +15,7 @@ from crm.audiences.models import Audience
 from crm.customers.disclosure import EXPORT_HEADER, export_customers
 from crm.customers.queries import DEFAULT_SORT
 from crm.shared.errors import DomainError
-from crm.shared.filters import kept
+from crm.shared.filters import search_box
 from crm.shared.formatting import digits
 from crm.shared.sheets import csv_response
 from crm.shared.times import local_day
@@ -32,12 +32,7 @@ def audience_list(request: HttpRequest) -> HttpResponse:
         "narrowed": bool(query),
         "clear_href": "?" if query else "",
         "count": ngettext("%(n)s 个人群", "%(n)s 个人群", page.total) % {"n": digits(page.total)},
-        "search": {
-            "name": "q",
-            "value": query,
-            "placeholder": _("人群名称"),
-            "hidden": kept(request.GET, without=("q",)),
-        },
+        "search": search_box(request.GET, _("人群名称")),
     }
     return TemplateResponse(request, "crm/audiences/list.html", context)
 

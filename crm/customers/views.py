@@ -19,7 +19,7 @@ from crm.customers.models import Customer
 from crm.customers.profile import neighbours_in_list, read_profile
 from crm.customers.queries import DEFAULT_SORT, customer_page, find_customers, newcomers
 from crm.shared.errors import DomainError
-from crm.shared.filters import kept
+from crm.shared.filters import kept, search_box
 from crm.shared.formatting import compact, digits
 from crm.shared.http import is_htmx
 from crm.shared.paging import Page
@@ -64,12 +64,7 @@ def _list_context(request: HttpRequest, form: CustomerFilterForm) -> dict:
     narrowed = form.is_narrowed
     return {
         "chips": form.chips(),
-        "search": {
-            "name": "q",
-            "value": form.value("q"),
-            "placeholder": _("姓名、拼音、首字母或编号"),
-            "hidden": kept(request.GET, without=("q",)),
-        },
+        "search": search_box(request.GET, _("姓名、拼音、首字母或编号")),
         "clear_href": "?" if narrowed else "",
         "narrowed": narrowed,
         "ignored": [form[name].label or _("客户群") for name in form.errors],

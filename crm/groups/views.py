@@ -13,7 +13,7 @@ from crm.groups.charts import finding, joins_and_leaves_chart
 from crm.groups.forms import GroupFilterForm
 from crm.groups.models import Group
 from crm.groups.queries import DEFAULT_SORT, group_days, group_page, member_page
-from crm.shared.filters import kept
+from crm.shared.filters import search_box
 from crm.shared.formatting import digits
 from crm.shared.times import local_day
 
@@ -38,12 +38,7 @@ def group_list(request: HttpRequest) -> HttpResponse:
         "sort": DEFAULT_SORT,
         "chips": form.chips(),
         "count": ngettext("%(n)s 个群", "%(n)s 个群", page.total) % {"n": digits(page.total)},
-        "search": {
-            "name": "q",
-            "value": form.value("q"),
-            "placeholder": _("群名或拼音"),
-            "hidden": kept(request.GET, without=("q",)),
-        },
+        "search": search_box(request.GET, _("群名或拼音")),
         "narrowed": form.is_narrowed,
         "clear_href": "?" if form.is_narrowed else "",
         "today": local_day(timezone.now()),

@@ -19,7 +19,7 @@ from crm.customers.queries import DEFAULT_SORT
 from crm.outreach import actions
 from crm.outreach.models import OptOut
 from crm.shared.errors import DomainError
-from crm.shared.filters import kept
+from crm.shared.filters import search_box
 from crm.shared.formatting import digits
 from crm.shared.paging import keyset_page
 from crm.shared.sheets import csv_response
@@ -46,12 +46,7 @@ def opt_out_list(request: HttpRequest) -> HttpResponse:
         "narrowed": bool(query),
         "clear_href": "?" if query else "",
         "count": ngettext("%(n)s 位客户", "%(n)s 位客户", page.total) % {"n": digits(page.total)},
-        "search": {
-            "name": "q",
-            "value": query,
-            "placeholder": _("客户姓名"),
-            "hidden": kept(request.GET, without=("q",)),
-        },
+        "search": search_box(request.GET, _("客户姓名")),
         "query": request.GET.urlencode(),
         "may_export": request.user.can(Permission.EXPORT),
     }

@@ -144,3 +144,13 @@ def _span(start: date | None, end: date | None) -> str:
     if start and end:
         return day(start) if start == end else f"{day(start)} – {day(end)}"
     return _("%(day)s 起") % {"day": day(start)} if start else _("%(day)s 止") % {"day": day(end)}
+
+
+def search_box(params: QueryDict, placeholder: str) -> dict[str, object]:
+    """The field ``q`` of ``components/filter_bar.html``; the other conditions go along hidden."""
+    return {
+        "name": "q",
+        "value": params.get("q", ""),
+        "placeholder": placeholder,
+        "hidden": kept(params, without=("q",)),
+    }

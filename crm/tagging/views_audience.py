@@ -1,5 +1,7 @@
 """The tag of an audience: made, kept in step, handed on to another audience."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -7,10 +9,11 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from crm.agents.access import Permission, Scope, requires
 from crm.audiences.models import Audience
+from crm.shared.http import STOP_POLLING
 from crm.tagging import audience_tags, tasks
 from crm.tagging.actions import TagsRefused
 from crm.tagging.models import AudienceTag, TagEdit
@@ -37,6 +40,15 @@ def audience_tag(request: HttpRequest, audience_id: int) -> HttpResponseBase:
         messages.success(request, _("已提交，几秒后写入企业微信"))
         return redirect("crm:tagging:audience", audience.pk)
     return _page(request, audience)
+
+
+@requires(Permission.AUDIENCE_TAG, scope=Scope.AUDIENCE)
+@require_GET
+def audience_tag_live(request: HttpRequest, audience_id: int) -> HttpResponse:
+    """The counts alone, asked for again while something is on its way."""
+    context = _state(_audience_or_404(request, audience_id))
+    status = 200 if context["is_moving"] else STOP_POLLING
+    return TemplateResponse(request, "crm/tagging/_audience_tag.html", context, status=status)
 
 
 @requires(Permission.AUDIENCE_TAG, scope=Scope.AUDIENCE)
@@ -80,29 +92,34 @@ def stop(request: HttpRequest, audience_id: int) -> HttpResponseBase:
 
 
 def _page(request: HttpRequest, audience: Audience, *, refusal: str = "") -> HttpResponse:
-    row = AudienceTag.unsafe_all.filter(audience=audience).select_related("tag", "batch").first()
-    context = {
-        "audience": audience,
-        "row": row,
+    context = _state(audience) | {
         "refusal": refusal,
         "name": request.POST.get("name", audience.name[: limits().tag_name_ch]),
         "longest": limits().tag_name_ch,
         "group_name": audience_tags.group_name(),
     }
+    if context["counts"]:
+        seen = Audience.objects.for_user(request.user).exclude(pk=audience.pk)
+        context["others"] = seen[:OFFERED]
+    status = 422 if refusal else 200
+    return TemplateResponse(request, "crm/tagging/audience.html", context, status=status)
+
+
+def _state(audience: Audience) -> dict[str, Any]:
+    """How far the tag is; ``is_moving`` while WeCom has not heard of everything."""
+    row = AudienceTag.unsafe_all.filter(audience=audience).select_related("tag", "batch").first()
+    counts = {}
     if row is not None and row.tag_id:
         relations = audience_tags.members_relations(row)
-        waiting = TagEdit.unsafe_all.waiting().filter(tag=row.tag_id)
-        context["counts"] = {
+        counts = {
             "relations": relations.count(),
             "tagged": relations.filter(tags=row.tag_id).count(),
             "strangers": audience_tags.strangers_relations(row).count(),
-            "waiting": waiting.count(),
+            "waiting": TagEdit.unsafe_all.waiting().filter(tag=row.tag_id).count(),
         }
-        context["others"] = Audience.objects.for_user(request.user).exclude(pk=audience.pk)[
-            :OFFERED
-        ]
-    status = 422 if refusal else 200
-    return TemplateResponse(request, "crm/tagging/audience.html", context, status=status)
+    is_made = bool(counts and row.kept_at)
+    moving = row is not None and row.stands and (not is_made or counts["waiting"] > 0)
+    return {"audience": audience, "row": row, "counts": counts, "is_moving": moving}
 
 
 def _audience_or_404(request: HttpRequest, audience_id: int) -> Audience:

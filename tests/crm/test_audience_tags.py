@@ -13,6 +13,7 @@ from crm.customers.models import Contact, Tag
 from crm.jobs.models import Job
 from crm.outbox.actions import adopt_item
 from crm.outbox.models import OutboxItem
+from crm.shared.http import STOP_POLLING
 from crm.tagging import audience_tags
 from crm.tagging.actions import TagsRefused
 from crm.tagging.bulk import run_tagging
@@ -224,7 +225,12 @@ def test_pages_lead_from_an_audience_to_its_tag_and_back(world, client):
     )
     assert client.post(url, {"name": "长" * 31}).status_code == 422
     assert client.post(url, {"name": "三亚客"}).status_code == 302
+    live = reverse("crm:tagging:audience_live", args=[world.first.pk])
+    assert live in client.get(url).content.decode()
+    assert client.get(live).status_code == 200
     world.work()
+    assert client.get(live).status_code == STOP_POLLING
+    assert live not in client.get(url).content.decode()
     assert "三亚客" in client.get(url).content.decode()
     assert client.post(reverse("crm:tagging:keep", args=[world.first.pk])).status_code == 302
     follow = reverse("crm:tagging:follow", args=[world.first.pk])
