@@ -1,7 +1,7 @@
 """Names of the figures of segments and audiences, and words for their parts."""
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from crm.audiences.models import Audience
 
@@ -9,9 +9,9 @@ NAME, OVER_TIME, AUDIENCE = "segment", "segment-over-time", "audience"  # Of fig
 REACHED = "reached"
 # In the order in which a send leaves people out.
 REASONS = {
-    "opted_out": gettext_lazy("不愿接收营销消息"),
-    "not_friend": gettext_lazy("不是好友"),
-    "no_sender": gettext_lazy("没有在职员工可发"),
+    "opted_out": pgettext_lazy("audience", "不愿接收营销消息"),
+    "not_friend": pgettext_lazy("audience", "不是好友"),
+    "no_sender": pgettext_lazy("audience", "没有在职员工可发"),
 }
 _PARTS = {
     "before": gettext_lazy("开始那天符合"),

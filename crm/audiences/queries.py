@@ -33,7 +33,16 @@ _PARTS = {
     "cell": gettext_lazy("分组取值"),
     "as_of": gettext_lazy("截至"),
     "filters": gettext_lazy("筛选"),
+    "segment": gettext_lazy("分群编号"),
+    "version": gettext_lazy("版本"),
+    "audience": gettext_lazy("人群编号"),
+    "with": gettext_lazy("比较的人群编号"),
+    "send": gettext_lazy("群发编号"),
+    "agent": gettext_lazy("员工编号"),
+    "days": gettext_lazy("观察天数"),
 }
+# Codes that the description has in words.
+_TOLD = {"rule", "part", "arm", "outcome"}
 
 
 @dataclass(frozen=True)
@@ -92,7 +101,7 @@ def question_words(audience: Audience) -> list[tuple[str, str]]:
     return [
         (str(_PARTS.get(name, name)), _value_words(value, labels))
         for name, value in audience.question.items()
-        if value not in (None, "", [], {})
+        if value not in (None, "", [], {}) and not (name in _TOLD and audience.description)
     ]
 
 

@@ -1,7 +1,7 @@
-"""The queue in numbers: by kind and state, how old, and how fast it moves."""
+"""The queue in numbers: by kind and state, and how old."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db.models import Count, Min, Q
 
@@ -57,7 +57,6 @@ class QueueSummary:
     due: int
     unclear: int
     parked: int
-    done_last_hour: int
 
 
 def queue_summary(user: User, *, now: datetime) -> QueueSummary:
@@ -82,11 +81,8 @@ def queue_summary(user: User, *, now: datetime) -> QueueSummary:
         due=Count("pk", filter=due),
         unclear=Count("pk", filter=Q(state=State.UNCERTAIN)),
         parked=Count("pk", filter=Q(state=State.PARKED)),
-        done=Count("pk", filter=Q(state=State.DONE, finished_at__gt=now - timedelta(hours=1))),
     )
-    return QueueSummary(
-        rows, figures["due"], figures["unclear"], figures["parked"], figures["done"]
-    )
+    return QueueSummary(rows, figures["due"], figures["unclear"], figures["parked"])
 
 
 def label_of(kind: str) -> str:

@@ -84,6 +84,7 @@ def minutes_chart(found: Throughput) -> dict[str, Any]:
         "layout": {
             "barmode": "stack",
             "height": 220,
+            "showlegend": True,  # One kind alone has to be named, too.
             "xaxis": {"type": "date", "tickformat": "%H:%M", "range": [at[0], at[-1]]},
             "yaxis": {"title": {"text": _("项")}, "rangemode": "tozero"},
         },
