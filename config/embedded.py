@@ -27,6 +27,7 @@ from config.servers import DATABASE, OWNER, ROOTS_PLACE, Postgres, ServerFailed,
 
 ROOT = Path(__file__).resolve().parent.parent
 IDLE_SECONDS = 2.0
+REVIVALS_IN_A_ROW = 5  # So often within a minute a server that dies is started again.
 START_SECONDS = 60
 SOCKET_PATH_LIMIT = 85  # The kernel takes 107 bytes; "/pg/.s.PGSQL.5432" is added to the folder.
 
@@ -251,12 +252,13 @@ def _start_keeper(state: Path, throwaway: bool) -> subprocess.Popen:
 
 
 class Keeper:
-    """Starts both servers, watches who uses them, and stops them when nobody does."""
+    """Starts both servers and whichever of them dies, and stops them when nobody uses them."""
 
     def __init__(self, state: Path, *, throwaway: bool):
         self.state, self.throwaway = state, throwaway
         self.asked_to_stop = self.in_a_hurry = False
         self.users, self.ready = Lock(state / "users.lock"), Lock(state / "ready.lock")
+        self.revived_at: list[float] = []
         self.sockets, logs = socket_folder(state), state / "logs"
         self.scratch = "-throwaway" if throwaway else ""
         self.postgres = Postgres(
@@ -307,7 +309,7 @@ class Keeper:
         while not self.asked_to_stop:
             for server in (self.postgres, self.valkey):
                 if server.process.poll() is not None:
-                    raise ServerFailed(f"A server stopped by itself.\n{last_lines(server.log)}")
+                    self.revive(server)
             if not self.users.take():
                 lonely_since = None
             else:
@@ -318,6 +320,23 @@ class Keeper:
                     return  # Keeping the lock: who comes now waits until we are gone.
                 self.users.release()
             time.sleep(0.1)
+
+    def revive(self, server: Postgres | Valkey) -> None:
+        """Start a server that died by itself, unless it keeps dying."""
+        now = time.monotonic()
+        self.revived_at = [at for at in self.revived_at if now - at < 60] + [now]
+        if len(self.revived_at) > REVIVALS_IN_A_ROW:
+            raise ServerFailed(f"A server dies again and again.\n{last_lines(server.log)}")
+        print(f"{server.log.stem} stopped by itself and is started again", flush=True)
+        while True:
+            server.start()
+            try:
+                return server.wait()
+            except ServerFailed:
+                # Sessions of the dead one hold its memory until they notice.
+                if self.asked_to_stop or time.monotonic() - now > START_SECONDS:
+                    raise
+                time.sleep(0.2)
 
     def forget_throwaway(self) -> None:
         if self.throwaway:

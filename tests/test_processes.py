@@ -1,5 +1,6 @@
 """Real processes: who starts whom, who notices a death, and what is left afterwards."""
 
+import contextlib
 import json
 import os
 import re
@@ -113,6 +114,52 @@ def test_a_killed_keeper_takes_the_servers_along_and_blocks_nobody(place):
     next_user = User(place)
     assert count_notes(next_user.database) == before + 1
     next_user.leave()
+
+
+@pytest.mark.parametrize("name", ["postgres", "valkey-server"])
+def test_a_server_that_is_killed_comes_back_with_what_it_had_promised(place, name):
+    user = User(place)
+    before = count_notes(user.database)
+    kill_server(place, name)
+    eventually(lambda: the_server(place, name) and answers(user.database), 30)
+    assert count_notes(user.database) == before + 1
+    user.leave()
+
+
+def the_server(state: Path, name: str) -> psutil.Process | None:
+    """The server's mother process."""
+    marks = (str(embedded.data_folder(state) / "postgres"), str(embedded.socket_folder(state)))
+    for process in psutil.process_iter(["name", "cmdline", "status"]):
+        command = " ".join(process.info["cmdline"] or [])
+        alive = process.info["status"] != psutil.STATUS_ZOMBIE
+        if process.info["name"] == name and alive and any(mark in command for mark in marks):
+            return process
+    return None
+
+
+def kill_server(state: Path, name: str) -> None:
+    server = the_server(state, name)
+    server.kill()
+    eventually(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE, 10)
+
+
+def answers(database: str) -> bool:
+    with contextlib.suppress(psycopg.OperationalError), psycopg.connect(database):
+        return True
+    return False
+
+
+def test_a_server_that_dies_again_and_again_is_given_up(place):
+    user = User(place)
+    while not nobody_keeps(place):
+        kill_server(place, "valkey-server")
+        eventually(lambda: the_server(place, "valkey-server") or nobody_keeps(place), 30)
+    assert "again and again" in (place / "logs" / "keeper.log").read_text()
+    user.leave()
+
+
+def nobody_keeps(state: Path) -> bool:
+    return holder(state / "keeper.lock") is None
 
 
 def test_a_lost_power_supply_blocks_nobody(place):
