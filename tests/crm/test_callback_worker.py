@@ -1,6 +1,5 @@
 """From a person's act to the operator's page: sandbox, web server and a real worker."""
 
-import signal
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from crm.timeline.models import Fact
 from tests.crm.wecom_helpers import URL
 from tests.sandbox_fixture import ROOT
 from tests.waiting import eventually
+from tests.workers import celery_worker
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.worker]
 
@@ -34,17 +34,8 @@ def environment(wecom_sandbox, process_environment) -> dict[str, str]:
 @pytest.fixture
 def worker(environment):
     """A Celery worker that listens to the doorbell."""
-    command = [sys.executable, "-m", "celery", "-A", "config", "worker"]
-    process = subprocess.Popen(
-        [*command, "-Q", "doorbell", "-c", "2", "-l", "WARNING", "--without-gossip"],
-        env=environment,
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    yield process
-    process.send_signal(signal.SIGTERM)
-    process.wait(timeout=30)
+    with celery_worker(environment, "-Q", "doorbell", "-c", "2") as process:
+        yield process
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from crm.jobs.models import Job
 from crm.timeline.models import Fact
 from tests.factories import make_user
 from tests.waiting import eventually
+from tests.workers import celery_worker
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.worker]
 HEADER = "order_id,customer_id,status,paid_at,amount\n"
@@ -77,13 +78,8 @@ def test_after_a_kill_the_same_file_goes_in_whole(process_environment, order_fil
 
 @pytest.fixture
 def worker(process_environment):
-    process = start(
-        process_environment,
-        *("-m", "celery", "-A", "config", "worker", "-c", "1", "-l", "WARNING", "--without-gossip"),
-    )
-    yield process
-    process.send_signal(signal.SIGTERM)
-    process.wait(timeout=30)
+    with celery_worker(process_environment, "-c", "1") as process:
+        yield process
 
 
 def test_the_worker_checks_and_takes_in_what_waits(worker, client):
