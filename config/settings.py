@@ -228,6 +228,8 @@ ARCHIVE_MEDIA_BYTES = env.int("ARCHIVE_MEDIA_BYTES", default=100_000_000)
 
 # Hours after creation at which agents who have not published a moment are reminded.
 MOMENT_REMIND_HOURS = env.list("MOMENT_REMIND_HOURS", cast=float, default=[2.0, 8.0, 20.0])
+# Likewise of a mass send that was handed to them.
+SEND_REMIND_HOURS = env.list("SEND_REMIND_HOURS", cast=float, default=[2.0, 8.0, 20.0])
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [

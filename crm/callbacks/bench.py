@@ -16,7 +16,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from crm.callbacks.load.server import Server
-from crm.callbacks.load.traffic import CALLBACK, DOUBLED, EMPTY, Traffic
+from crm.callbacks.load.traffic import CALLBACK, DOUBLED, EMPTY, Traffic, edits
 from crm.callbacks.models import InboxEvent
 from crm.shared.own_servers import bench_apart
 
@@ -42,7 +42,9 @@ def _measure(*, requests: int, rounds: int, connections: int) -> dict[str, Any]:
     durable, empty = [], []
     with tempfile.TemporaryDirectory() as folder, Server() as server:
         for number in range(-1, rounds):  # The first one warms up and is forgotten.
-            traffic = Traffic(requests if number >= 0 else requests // 6, seed=number)
+            posted = requests if number >= 0 else requests // 6
+            fresh = edits(posted - int(posted * DOUBLED), seed=number)
+            traffic = Traffic(fresh, seed=number)
             for address, rows in ((EMPTY, empty), (CALLBACK, durable)):
                 told = traffic.send(server.port, address, Path(folder), connections=connections)
                 told["server_cpu_ms"] = 1000 * server.cpu_since() / traffic.requests

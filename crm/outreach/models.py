@@ -53,6 +53,8 @@ class MassSend(TimeStamped):
         SENT = "sent", pgettext_lazy("mass send", "已交给员工")
         STOPPED = "stopped", _("已停止")
 
+    HANDED_OVER = (State.SENDING, State.SENT)
+
     title = models.CharField(_("名称"), max_length=64)
     target = models.CharField(
         _("发给"), max_length=12, choices=Target.choices, default=Target.CUSTOMERS
@@ -125,6 +127,16 @@ class MassBatchQuerySet(models.QuerySet):
         """Batches of agents within the user's scope."""
         seen = MassSend.objects.for_user(user)
         return self.filter(send__in=seen, agent__in=Agent.objects.for_user(user))
+
+    def outstanding(self) -> "MassBatchQuerySet":
+        """Handed to an agent who is there and has not pressed send."""
+        return self.filter(
+            state=MassBatch.State.DONE,
+            msgid__isnull=False,
+            confirmed_at__isnull=True,
+            stopped_at__isnull=True,
+            agent__status=Agent.Status.ACTIVE,
+        )
 
 
 class MassBatch(models.Model):

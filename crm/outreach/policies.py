@@ -42,4 +42,4 @@ def can_approve_send(user: User, send: MassSend) -> bool:
 
 def can_remind(user: User, send: MassSend) -> bool:
     """Reminding agents who have not pressed send is part of planning."""
-    return user.can(Permission.SEND_PLAN) and send.state in (State.SENDING, State.SENT)
+    return user.can(Permission.SEND_PLAN) and send.state in MassSend.HANDED_OVER

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from crm.outreach import following, handlers, own_sends
+from crm.outreach import following, handlers, own_sends, reminders
 
 # Workers and commands reach the handlers through this module; importing it registers them.
 __all__ = ["handlers"]
@@ -24,3 +24,9 @@ def count_own_sends() -> int:
     now = timezone.now()
     own_sends.find_own_sends(now=now)
     return own_sends.count_own_sends(now=now)
+
+
+@shared_task
+def remind_laggards() -> int:
+    """Queue due reminders."""
+    return reminders.remind_laggards(now=timezone.now())

@@ -1,6 +1,7 @@
 """Agents who have not pressed send are reminded, three times a day at most, and never once sent."""
 
 import threading
+from datetime import timedelta
 
 import pytest
 from django.db import connection, transaction
@@ -11,7 +12,8 @@ from crm.agents.access import Role
 from crm.outbox.models import OutboxItem
 from crm.outreach.actions import NotAllowed
 from crm.outreach.models import MassBatch, MassSend
-from crm.outreach.reminders import remind_agents
+from crm.outreach.reminders import remind_agents, remind_laggards
+from crm.shared.times import corp_zone
 from tests.crm.test_outreach import SendWorld, followed
 from tests.factories import make_user
 from tests.waiting import eventually
@@ -34,6 +36,12 @@ def remind(world) -> int:
     queued = remind_agents(send_id=world.send.pk, by=world.author, now=world.clock())
     world.work()
     return queued
+
+
+def said(world, minutes: float) -> str:
+    """When the next reminder is free, as an operator reads it; the tests' own seconds may pass."""
+    at = (world.clock() + timedelta(minutes=minutes)).astimezone(corp_zone())
+    return "|".join(f"{at - timedelta(minutes=n):%m-%d %H:%M}" for n in range(2))
 
 
 def reminded(world) -> list[str]:
@@ -59,14 +67,30 @@ def test_not_twice_within_half_an_hour_and_three_times_in_a_day(world):
     batches = world.send.batches.count()
     for turn in range(3):
         assert remind(world) == batches
-        with pytest.raises(NotAllowed):
+        # The first of three was 62 minutes ago.
+        free_after = 30 if turn < 2 else 24 * 60 - 62
+        with pytest.raises(NotAllowed, match=said(world, minutes=free_after)):
             remind(world)
         assert len(reminded(world)) == batches * (turn + 1)
         world.pass_(minutes=31)
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotAllowed, match=said(world, minutes=24 * 60 - 93)):
         remind(world)
     world.pass_(hours=24)
     assert remind(world) == batches
+
+
+def test_laggards_are_reminded_by_themselves_after_so_many_hours(world, settings):
+    settings.SEND_REMIND_HOURS = [8.0, 2.0]
+    others = world.send.batches.count() - 1
+    world.sandbox.step("send_mass", msgid=world.send.batches.first().msgid)
+    followed(world)
+    told = []
+    for minutes in (60, 61, 60, 5 * 60, 60, 60):
+        world.pass_(minutes=minutes)
+        told.append(remind_laggards(now=world.clock()))
+        world.work()
+    assert told == [0, others, 0, others, 0, 0]
+    assert len(reminded(world)) == 2 * others
 
 
 def test_whoever_sends_between_the_request_and_the_call_is_not_reminded(world):
@@ -129,3 +153,37 @@ def test_reminding_and_dispatching_do_not_lock_each_other_out(world):
         MassSend.unsafe_all.select_for_update().get(pk=world.send.pk)
     thread.join()
     assert ends == [world.send.batches.count()]
+
+
+def twenty_press_at_once(world) -> int:
+    """How many reminders they were told of, together."""
+    told, gate = [], threading.Barrier(20)
+
+    def press() -> None:
+        try:
+            gate.wait()
+            told.append(remind_agents(send_id=world.send.pk, by=world.author, now=world.clock()))
+        except NotAllowed:
+            pass
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=press) for _n in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(told)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_twenty_who_press_at_once_remind_everybody_once(world):
+    assert twenty_press_at_once(world) == world.send.batches.count()
+    world.work()
+    assert len(reminded(world)) == world.send.batches.count()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_twin_without_the_lock_more_are_told_of_than_go_out(world, monkeypatch):
+    monkeypatch.setenv("CHANGKE_GUARD_OFF", "send.remind")
+    assert twenty_press_at_once(world) > world.send.batches.count()

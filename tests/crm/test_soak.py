@@ -4,14 +4,17 @@ Each round sends some posts while the sandbox loses answers; then the weather cl
 must show every post once, or not at all with a person asked.
 """
 
+import json
 import os
 import random
 import signal
 import time
 from collections import Counter
+from io import StringIO
 
 import pytest
 from django.core.cache import cache
+from django.core.management import call_command
 from django.db import connection
 
 from crm.outbox.models import OutboxItem
@@ -80,3 +83,13 @@ def test_a_long_bad_day_doubles_nothing_and_loses_nothing(
     states = Counter(OutboxItem.unsafe_all.values_list("state", flat=True))
     record_property("soak", dict(soak.seen) | {f"items {name}": n for name, n in states.items()})
     assert soak.seen["killed"]
+
+
+def test_callbacks_go_on_while_postgresql_is_killed_twice():
+    told = StringIO()
+    call_command("bench", "storm", "--json", stdout=told)
+    measured = json.loads(told.getvalue())["measured"]
+    assert measured["statuses"]["503"]  # Else nobody noticed that it was away.
+    assert (measured["accepted"], measured["lost"], measured["doubled"]) == (measured["of"], 0, 0)
+    assert (measured["relations_that_differ"], measured["repairs"]) == (0, {})
+    assert measured["p99_ms"] < 300

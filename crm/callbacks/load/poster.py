@@ -1,6 +1,6 @@
 """The other process: posts ready bytes over kept-alive connections, each as soon as it can.
 
-``poster.py PORT FILE CONNECTIONS [PER_SECOND]`` prints one JSON object. Standard library only, so
+``poster.py PORT FILE CONNECTIONS`` prints one JSON object. Standard library only, so
 that it starts at once and takes little of the cores that the server needs.
 """
 
@@ -37,7 +37,7 @@ class Poster(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.answer += data
         head, found, body = self.answer.partition(b"\r\n\r\n")
-        if not found or len(body) < _length(head):
+        if not found or len(body) < length_of(head):
             return
         self.seconds.append(time.perf_counter() - self.begun)
         self.statuses[self.answer[9:12].decode()] += 1
@@ -59,7 +59,7 @@ class Poster(asyncio.Protocol):
         self.transport.write(request)
 
 
-def _length(head: bytes) -> int:
+def length_of(head: bytes) -> int:
     for line in head.split(b"\r\n"):
         name, _colon, value = line.partition(b":")
         if name.lower() == b"content-length":

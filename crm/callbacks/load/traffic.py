@@ -6,7 +6,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -17,27 +17,30 @@ from crm.wecom.crypto import MessageCrypt
 EMPTY, CALLBACK = "/bench/empty/", "/wecom/callback/"
 DOUBLED = 0.2
 POSTER = Path(__file__).with_name("poster.py")
+PACER = Path(__file__).with_name("pacer.py")
 
 
 class Traffic:
-    """Some number of requests, of which one in five repeats an earlier message."""
+    """Messages in any order, of which one request in five repeats an earlier one."""
 
-    def __init__(self, requests: int, *, seed: int) -> None:
-        self.requests = requests
+    def __init__(self, messages: Sequence[str], *, seed: int) -> None:
         dice = random.Random(seed)  # noqa: S311 - a fixed seed, no secret
-        fresh = requests - int(requests * DOUBLED)
-        self.messages = [_message(f"{seed}-{number}") for number in range(fresh)]
-        again = dice.choices(self.messages, k=requests - fresh)
+        self.messages = list(messages)
+        self.requests = round(len(messages) / (1 - DOUBLED))
+        again = dice.choices(self.messages, k=self.requests - len(messages))
         self.order = [*self.messages, *again]
         dice.shuffle(self.order)
 
-    def send(self, port: int, address: str, folder: Path, *, connections: int) -> dict:
-        """Post it all from another process; what that one has measured."""
+    def send(
+        self, port: int, address: str, folder: Path, *, connections: int, per_second: float = 0
+    ) -> dict:
+        """Post it all from another process, at a pace if one is given; what that has measured."""
         path = folder / "requests"
         with path.open("wb") as file:
             for request in self._written(address, port):
                 file.write(struct.pack(">I", len(request)) + request)
-        command = [sys.executable, str(POSTER), str(port), str(path), str(connections)]
+        program, pace = (PACER, [str(per_second)]) if per_second else (POSTER, [])
+        command = [sys.executable, str(program), str(port), str(path), str(connections), *pace]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         return json.loads(done.stdout)
 
@@ -69,7 +72,12 @@ def request_bytes(
     return (head + body).encode()
 
 
-def _message(name: str) -> str:
+def edits(count: int, *, seed: int) -> list[str]:
+    """Messages of customers who were edited, no two alike."""
+    return [_edit(f"{seed}-{number}") for number in range(count)]
+
+
+def _edit(name: str) -> str:
     return (
         f"<xml><ToUserName><![CDATA[{settings.WECOM_CORP_ID}]]></ToUserName>"
         "<FromUserName><![CDATA[sys]]></FromUserName>"

@@ -1,6 +1,7 @@
-"""Rounds in which a dispatcher dies: posts, mass sends, tags, reminders, welcomes and the rest."""
+"""Rounds in which a dispatcher dies: posts, mass sends, group posts, tags, reminders, welcomes."""
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -14,14 +15,20 @@ from crm.moments.models import Moment
 from crm.moments.reminders import remind_agents
 from crm.outbox.dispatcher import dispatch
 from crm.outbox.models import OutboxItem
+from crm.outreach import actions as sends
+from crm.outreach.content import SendContent
+from crm.outreach.models import MassSend
+from crm.outreach.reminders import remind_agents as remind_senders
 from crm.tagging.actions import tag_contacts
 from tests.crm.test_outreach import SendWorld
+from tests.factories import make_group
 from tests.moment_world import picture
 
 State = OutboxItem.State
 CREATE, LIST = "externalcontact/add_moment_task", "externalcontact/get_moment_list"
 CANCEL, REMIND = "externalcontact/cancel_moment_task", "message/send"
 WELCOME = "externalcontact/send_welcome_msg"
+MASS, REMIND_SEND = "externalcontact/add_msg_template", "externalcontact/remind_groupmsg_send"
 RESUMED_WITHIN = 45  # Seconds; what the product promises for a send.
 ASKED_AGAIN_WITHIN = 95  # Asking is claimed for longer: it may take sixty agents' answers.
 LOOKS = ("outbox.before_look", "outbox.before_conclusion", "outbox.after_conclusion")
@@ -33,6 +40,12 @@ class OutwardRounds:
     def __init__(self, nursery, sandbox, settings) -> None:
         self.world, self.nursery = SendWorld(sandbox, settings), nursery
         self.few = self.world.audience(Customer.unsafe_all.order_by("pk")[:9])
+        owners = {agent.userid: agent for agent in self.world.agents}
+        self.groups = [
+            make_group(owners[row["owner"]], chat_id=row["chat_id"])
+            for row in sandbox.read("world")["groups"]
+            if row["owner"] in owners and not row["dismissed_at"]
+        ][:6]
         settings.MEDIA_ROOT = nursery.values["MEDIA_ROOT"]
         sandbox.control("settings", limits={"*": []})
         save_welcome(
@@ -57,6 +70,7 @@ class OutwardRounds:
     def _kinds(self) -> list[Callable[[str, int], float]]:
         return [
             self.posts, self.mass_send, self.tags, self.reminder, self.cancellation, self.welcome,
+            self.group_post, self.send_reminder,
         ]  # fmt: skip
 
     def least(self) -> int:
@@ -80,6 +94,50 @@ class OutwardRounds:
         assert set(by_state) <= {"done", "parked"}
         assert by_state.get("done", set()) <= set(arrived)
         assert set(arrived) <= by_state.get("done", set()) | by_state.get("parked", set())
+        return resumed_after
+
+    def group_post(self, point: str, number: int) -> float:
+        """Owners get their groups; no group is in two tasks, and none is forgotten."""
+        text = f"{point} {number}"
+        send = self._to_groups(text)
+        resumed_after = self._killed(f"{point}:{self.dice.randint(1, send.batches.count())}")
+        self._until_all_is_known()
+        tasks = Counter(
+            chat_id
+            for row in self.world.sandbox.ledger(MASS)
+            if row["body"]["text"]["content"] == text
+            for chat_id in row["body"]["chat_id_list"]
+        )
+        states = dict(send.recipients.values_list("group__chat_id", "state"))
+        assert states.keys() == {group.chat_id for group in self.groups}
+        done = {chat_id for chat_id, state in states.items() if state == "done"}
+        parked = {chat_id for chat_id, state in states.items() if state == "parked"}
+        assert done | parked == states.keys()
+        assert set(tasks.values()) <= {1}
+        assert done <= tasks.keys() <= done | parked
+        return resumed_after
+
+    def send_reminder(self, point: str, number: int) -> float:
+        """Agents who have not sent are reminded once; where the answer is unknown, not again."""
+        send = self.world.sent(text=f"{point} {number}", batch=5, audience=self.few)
+        self.world.work()
+        self.world.pass_(seconds=30)
+        before = len(self.world.sandbox.ledger(REMIND_SEND))
+        wanted = remind_senders(send_id=send.pk, by=self.world.author, now=self.world.clock())
+        resumed_after = self._killed(f"{point}:{self.dice.randint(1, wanted)}")
+        self._until_all_is_known()
+        reminded = [row["body"]["msgid"] for row in self.world.sandbox.ledger(REMIND_SEND)[before:]]
+        assert len(reminded) == len(set(reminded))
+        items = OutboxItem.unsafe_all.filter(
+            kind="mass_send.remind", created_at__gte=send.created_at
+        )
+        ends = dict(items.values_list("subject_id", "state"))
+        numbers = dict(send.batches.values_list("pk", "msgid"))
+        assert set(ends.values()) <= {State.DONE, State.SKIPPED}
+        assert len(ends) == wanted
+        done = {numbers[pk] for pk, state in ends.items() if state == State.DONE}
+        assert done <= set(reminded) <= {numbers[pk] for pk in ends}
+        assert len(done) >= wanted - 1  # The one that died in its call is all that may be unknown.
         return resumed_after
 
     def tags(self, point: str, number: int) -> float:
@@ -231,6 +289,23 @@ class OutwardRounds:
         )
         queue_welcome(greeting, now=self.world.clock())
         return WelcomeSent.unsafe_all.get(code=greeting.code)
+
+    def _to_groups(self, text: str) -> MassSend:
+        now = self.world.clock()
+        content = SendContent(
+            title=text[:60],
+            send_at=now,
+            target="groups",
+            group_ids=tuple(group.pk for group in self.groups),
+            text=text,
+        )
+        send = sends.draft_send(content=content, by=self.world.author, now=now)
+        send = sends.submit_send(
+            send_id=send.pk, version=send.version, by=self.world.author, now=now
+        )
+        return sends.approve_send(
+            send_id=send.pk, seen_hash=send.content_hash, by=self.world.approver, now=now
+        )
 
     # Dying and going on
 
