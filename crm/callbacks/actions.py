@@ -11,11 +11,12 @@ from django.utils import timezone
 from crm.acquisition.actions import Greeting, queue_welcome
 from crm.agents.actions import audit
 from crm.agents.models import User
-from crm.callbacks.leases import LEASE, held
+from crm.callbacks.leases import held
 from crm.callbacks.models import InboxEvent
 from crm.callbacks.receiving import Message, parse_message
 from crm.callbacks.registry import UNKNOWN, handler_of, is_known
 from crm.shared import faults
+from crm.shared.leases import LEASE
 from crm.wecom import NotReachable, OutcomeUnknown, RetryLater
 from crm.wecom.errors import token_of
 

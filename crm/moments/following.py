@@ -17,6 +17,7 @@ from crm.moments.collecting import collect
 from crm.moments.models import Moment, MomentTask
 from crm.outbox import actions as outbox
 from crm.shared import faults
+from crm.shared.leases import Turn, renewed
 from crm.wecom import Client, Misconfigured, NotReachable, OutcomeUnknown, Refused, RetryLater
 from crm.wecom.meanings import meaning_of
 from crm.wecom.moment_records import MomentJob
@@ -24,7 +25,6 @@ from crm.wecom.moment_records import MomentJob
 State = Moment.State
 log = structlog.get_logger(__name__)
 
-CLAIM = timedelta(seconds=90)
 JOB_WAIT = timedelta(seconds=3)
 TROUBLE_WAIT = timedelta(seconds=30)
 OVER = timedelta(days=7)
@@ -47,12 +47,13 @@ def due_moments(now: datetime) -> list[int]:
 
 def follow(moment_id: int, *, now: datetime) -> bool:
     """One round for one moment; False when another worker has it or nothing is due."""
-    mine = Moment.unsafe_all.filter(pk=moment_id, follow_at__lte=now)
-    if not mine.update(follow_at=now + CLAIM):
+    turn = Turn(Moment.unsafe_all.filter(pk=moment_id), now=now)
+    if not turn.take():
         return False
     moment = Moment.unsafe_all.get(pk=moment_id)
     try:
-        error, wait = "", _ask(moment, wecom.client(), now)
+        with renewed(turn.renew, name=f"follow-moment-{moment_id}"):
+            error, wait = "", _ask(moment, wecom.client(), now)
     except (RetryLater, NotReachable, OutcomeUnknown, Misconfigured, Refused) as trouble:
         error, wait = str(trouble)[:255], TROUBLE_WAIT
     faults.point("moments.asked")

@@ -12,10 +12,10 @@ from django.db import connection, transaction
 
 from crm import wecom
 from crm.outreach.models import MassBatch
+from crm.shared.leases import Turn, renewed
 from crm.wecom import Client, Misconfigured, NotReachable, OutcomeUnknown, Refused, RetryLater
 from crm.wecom.mass_records import MassResultSeen, MassStatus
 
-CLAIM = timedelta(seconds=90)
 TROUBLE_WAIT = timedelta(seconds=30)
 OVER = timedelta(days=7)
 # How often we ask, by the time since the agent got it: (younger than, every).
@@ -62,12 +62,13 @@ def due_batches(now: datetime) -> list[int]:
 
 def follow(batch_id: int, *, now: datetime) -> bool:
     """One round for one batch; False when another worker has it or nothing is due."""
-    mine = MassBatch.unsafe_all.filter(pk=batch_id, follow_at__lte=now)
-    if not mine.update(follow_at=now + CLAIM):
+    turn = Turn(MassBatch.unsafe_all.filter(pk=batch_id), now=now)
+    if not turn.take():
         return False
     batch = MassBatch.unsafe_all.select_related("agent").get(pk=batch_id)
     try:
-        error, wait = "", _ask(batch, wecom.client(), now)
+        with renewed(turn.renew, name=f"follow-batch-{batch_id}"):
+            error, wait = "", _ask(batch, wecom.client(), now)
     except (RetryLater, NotReachable, OutcomeUnknown, Misconfigured, Refused) as trouble:
         error, wait = trouble.token[:255], TROUBLE_WAIT
         if now - (batch.accepted_at or now) >= OVER:

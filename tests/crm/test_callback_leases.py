@@ -8,8 +8,9 @@ from django.db import connection
 from django.utils import timezone
 
 from crm.callbacks.actions import claim_event
-from crm.callbacks.leases import LEASE, held
+from crm.callbacks.leases import held
 from crm.callbacks.models import InboxEvent
+from crm.shared.leases import LEASE
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -30,7 +30,6 @@ CANCEL, REMIND = "externalcontact/cancel_moment_task", "message/send"
 WELCOME = "externalcontact/send_welcome_msg"
 MASS, REMIND_SEND = "externalcontact/add_msg_template", "externalcontact/remind_groupmsg_send"
 RESUMED_WITHIN = 45  # Seconds; what the product promises for a send.
-ASKED_AGAIN_WITHIN = 95  # Asking is claimed for longer: it may take sixty agents' answers.
 LOOKS = ("outbox.before_look", "outbox.before_conclusion", "outbox.after_conclusion")
 
 
@@ -63,7 +62,7 @@ class OutwardRounds:
             kinds = [self.follower]
         kind = kinds[number % len(kinds)]
         resumed_after = kind(point, number)
-        assert resumed_after <= (ASKED_AGAIN_WITHIN if kind == self.follower else RESUMED_WITHIN)
+        assert resumed_after <= RESUMED_WITHIN
         assert not OutboxItem.unsafe_all.open().exclude(state=State.PARKED).exists()
         return resumed_after
 
