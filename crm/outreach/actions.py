@@ -27,7 +27,7 @@ STOP = "mass_send.stop"
 LATEST = timedelta(hours=12)
 _COPIED = (
     *("title", "send_at", "target", "audience_id", "text", "link_title", "link_url"),
-    *("link_description", "link_picture", "may_choose", "control_percent"),
+    *("link_description", "link_picture", "may_choose", "control_percent", "content_kind"),
 )
 
 

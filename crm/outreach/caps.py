@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from crm.agents.models import Agent
 from crm.customers.models import Customer
+from crm.gate import slots
 from crm.groups.models import Group
 from crm.outbox.models import DatedRule
 from crm.shared.times import local_day
@@ -232,6 +233,7 @@ def reserve(batch_id: int, *, to_groups: bool, now: datetime) -> None:
 
 
 def release(batch_id: int) -> None:
-    """Give back the units of recipients who get nothing after all."""
+    """Give back the units of recipients who get nothing after all, those of the gate's caps too."""
     with connection.cursor() as cursor:
         cursor.execute(_RELEASE, [batch_id])
+    slots.release(batch_id)

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
+from crm.gate.models import ContentKind
 from crm.outreach.models import MassSend
 from crm.shared.errors import DomainError
 from crm.shared.text import clean_text
@@ -16,6 +17,7 @@ from crm.wecom.attachments import Attachment, content_to_wire
 
 TITLE_CHARS = 64
 MOST_CONTROL = 50  # Percent.
+_USUAL = ContentKind.PROMOTION
 
 
 class SendRejected(DomainError):
@@ -40,6 +42,7 @@ class SendContent:
     link_picture: str = ""
     may_choose: bool = False
     control_percent: int = 0
+    content_kind: str = ContentKind.PROMOTION
 
 
 def refuse_unfit(content: SendContent) -> None:
@@ -104,6 +107,8 @@ def content_hash(send: MassSend) -> str:
             "link": [send.link_title, send.link_url, send.link_description, send.link_picture],
             "may_choose": send.may_choose,
             **({"control": send.control_percent} if send.control_percent else {}),
+            # Sends that were approved before there were kinds keep their hash.
+            **({"kind": send.content_kind} if send.content_kind != _USUAL else {}),
         }
     )
 

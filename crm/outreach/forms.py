@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from crm.agents.models import User
 from crm.audiences.models import Audience
+from crm.gate.models import ContentKind
 from crm.groups.models import Group
 from crm.outreach.content import MOST_CONTROL, SendContent
 from crm.outreach.models import MassSend
@@ -35,6 +36,12 @@ class SendForm(forms.Form):
     )
     groups = forms.ModelMultipleChoiceField(
         None, label=_("客户群"), required=False, widget=forms.CheckboxSelectMultiple
+    )
+    content_kind = forms.ChoiceField(
+        label=_("内容类别"),
+        choices=ContentKind.choices,
+        initial=ContentKind.PROMOTION,
+        help_text=_("触达规则可以只对某些类别有效，例如营销每周至多两次"),
     )
     text = forms.CharField(
         label=_("文字"),
@@ -105,6 +112,7 @@ def _default(now: datetime) -> datetime:
 def _initial(send: MassSend) -> dict[str, Any]:
     plain = ("title", "target", "audience", "text", "link_url", "link_title", "link_description")
     values = {
-        name: getattr(send, name) for name in (*plain, "may_choose", "send_at", "control_percent")
+        name: getattr(send, name)
+        for name in (*plain, "may_choose", "send_at", "control_percent", "content_kind")
     }
     return values | {"groups": list(send.groups.values_list("pk", flat=True))}

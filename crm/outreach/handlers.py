@@ -26,6 +26,7 @@ from crm.outbox.registry import (
 from crm.outreach import caps
 from crm.outreach.actions import STOP, enqueue_stop
 from crm.outreach.content import attachments_of, content_hash
+from crm.outreach.gate import pass_gate
 from crm.outreach.models import MassBatch, MassRecipient, MassSend
 from crm.outreach.records import find
 
@@ -80,6 +81,8 @@ def check(item: OutboxItem, now: datetime) -> Refusal | None:
     with connection.cursor() as cursor:
         cursor.execute(_LEAVE_OUT, {"batch": batch.pk})
     caps.reserve(batch.pk, to_groups=send.is_to_groups, now=now)
+    pass_gate(batch, now=now)
+    caps.release(batch.pk)
     if not batch.recipients.filter(state=MassRecipient.State.WAITING).exists():
         return Refusal("empty", _("这一批已没有可以接收的人"))
     return None

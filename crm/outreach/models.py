@@ -9,6 +9,7 @@ from crm.agents.access import Permission, Role
 from crm.agents.models import Agent, User
 from crm.audiences.models import Audience
 from crm.customers.models import Customer
+from crm.gate.models import ContentKind
 from crm.groups.models import Group
 from crm.outreach.caps import AgentSend, ReceiveCap, SendSlot
 from crm.shared.models import ScopedManager, TimeStamped
@@ -63,6 +64,12 @@ class MassSend(TimeStamped):
         Audience, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("人群")
     )
     groups = models.ManyToManyField(Group, blank=True, related_name="+", verbose_name=_("客户群"))
+    content_kind = models.CharField(
+        _("内容类别"),
+        max_length=12,
+        choices=ContentKind.choices,
+        default=ContentKind.PROMOTION,
+    )
     text = models.TextField(_("文字"), blank=True)
     link_title = models.CharField(_("链接标题"), max_length=128, blank=True)
     link_url = models.CharField(_("链接地址"), max_length=2048, blank=True)
@@ -213,6 +220,10 @@ class MassRecipient(models.Model):
         OPTED_OUT = "opted_out", _("不愿接收营销消息")
         CONTROL = "control", _("对照组，随机留出")
         CAP = "cap", _("接收次数已满")
+        OWN_CAP = "own_cap", _("自定的接收次数已满")
+        NO_NEED = "no_need", _("近期没有需求信号")
+        STAGE = "stage", _("所处阶段不打扰")
+        IGNORED = "ignored", _("连续几次没有回应")
         DISMISSED = "dismissed", _("群已解散")
         UNREACHABLE = "unreachable", _("企业微信称无法送达")
         STOPPED = "stopped", _("已停止")
@@ -230,6 +241,7 @@ class MassRecipient(models.Model):
     batch = models.ForeignKey(MassBatch, models.CASCADE, null=True, related_name="recipients")
     state = models.CharField(_("状态"), max_length=8, choices=State.choices)
     reason = models.CharField(_("原因"), max_length=32, blank=True)
+    rule = models.CharField(_("规则"), max_length=48, blank=True, default="", db_default="")
     rule_version = models.IntegerField(_("规则版本"), null=True)
     result = models.SmallIntegerField(_("送达"), choices=MassStatus.choices, null=True)
     sent_at = models.DateTimeField(_("送达时间"), null=True)

@@ -2,9 +2,9 @@
 
 The sender of a customer is the active agent among their friends who talked with them last (a
 message either way, or becoming friends), as WeCom itself would choose. Everybody of the audience
-gets a row; whoever is left out carries the reason. The control is drawn last, from those whom
-nothing else keeps out, before anybody is touched: in each life stage the same share, in the order
-of a hash of the send's salt, so that the draw can be made again.
+gets a row; whoever is left out carries the reason, with the rule and its version. The control is
+drawn last, from those whom nothing else keeps out, before anybody is touched: in each life stage
+the same share, in the order of a hash of the send's salt, so that the draw can be made again.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,9 @@ from datetime import datetime
 
 from django.db import connection
 
+from crm.gate.models import ContentKind
 from crm.outreach.caps import window_at
+from crm.outreach.gate import judged as gate_of
 from crm.outreach.models import MassSend
 from crm.shared.times import local_day
 from crm.timeline.catalogue import KINDS
@@ -55,19 +57,29 @@ with wanted as ({wanted}), friends as (
             when senders.agent_id is null then 'no_sender'
             when coalesce(received.n, 0) >= %(cap)s then 'cap'
             else ''
-        end as reason
+        end as kept_out
     from wanted
     join crm_customer cu on cu.id = wanted.id
     left join senders on senders.customer_id = wanted.id
     left join received on received.customer_id = wanted.id
     left join crm_optout o on o.customer_id = wanted.id
+), gated as (
+    select wanted.*, case wanted.kept_out when '' then {gate} else 0 end as place
+    from (select able.*, customer_id as id from able) wanted
+), ruled as (
+    select customer_id, agent_id, stage,
+        case when place > 0 then (%(gate_reasons)s::text[])[place] else kept_out end as reason,
+        case when place > 0 then (%(gate_codes)s::text[])[place] else '' end as rule,
+        case when place > 0 then (%(gate_versions)s::int[])[place]
+             when kept_out = 'cap' then %(version)s::int end as rule_version
+    from gated
 ), placed as (
-    select able.*, row_number() over (
+    select ruled.*, row_number() over (
             partition by reason, stage order by md5(%(salt)s || ':' || customer_id)) as place,
         ('x' || left(md5(%(salt)s || ':' || stage), 8))::bit(32)::bigint / 4294967296.0 as shift
-    from able
+    from ruled
 ), judged as (
-    select customer_id, null::bigint as group_id, agent_id,
+    select customer_id, null::bigint as group_id, agent_id, rule, rule_version,
         case when reason = '' and floor(place * %(share)s::numeric + shift)
                   > floor((place - 1) * %(share)s::numeric + shift)
             then 'control' else reason end as reason
@@ -82,7 +94,8 @@ with wanted as ({wanted}), received as (
     where s.day between %(first)s and %(last)s
     group by s.group_id
 ), judged as (
-    select null::bigint as customer_id, g.id as group_id, a.id as agent_id,
+    select null::bigint as customer_id, g.id as group_id, a.id as agent_id, '' as rule,
+        %(version)s::int as rule_version,
         case
             when g.dismissed_at is not null then 'dismissed'
             when a.id is null then 'no_sender'
@@ -104,7 +117,8 @@ _NAMED = "select unnest(%(ids)s::bigint[]) as id"
 _PLACE = """
 create temporary table mass_plan on commit drop as
 {judged}
-select customer_id, group_id, agent_id, reason,
+select customer_id, group_id, agent_id, reason, rule,
+    case when reason in ('', 'control') then null else rule_version end as rule_version,
     case reason when '' then (row_number() over (
         partition by agent_id, reason order by coalesce(customer_id, group_id)) - 1) / %(size)s
     end as number
@@ -120,10 +134,9 @@ group by agent_id, number order by agent_id, number
 
 _RECIPIENTS = """
 insert into crm_massrecipient
-    (send_id, customer_id, group_id, agent_id, batch_id, state, reason, rule_version)
+    (send_id, customer_id, group_id, agent_id, batch_id, state, reason, rule, rule_version)
 select %(send)s, p.customer_id, p.group_id, p.agent_id, b.id,
-    case p.reason when '' then 'waiting' else 'skipped' end, p.reason,
-    case p.reason when 'cap' then %(version)s::int end
+    case p.reason when '' then 'waiting' else 'skipped' end, p.reason, p.rule, p.rule_version
 from mass_plan p
 left join crm_massbatch b on b.send_id = %(send)s and b.agent_id = p.agent_id
     and b.number = p.number
@@ -163,9 +176,12 @@ def plan(send: MassSend, *, now: datetime, batch_size: int | None = None) -> int
     values |= {"salt": send.control_salt, "share": send.control_percent / 100}
     most = limits().mass_groups if send.is_to_groups else limits().mass_customers
     values["size"] = min(most, batch_size or most)
-    judged = (
-        _GROUPS.format(wanted=_CHOSEN) if send.is_to_groups else _CUSTOMERS.format(wanted=_MEMBERS)
-    )
+    if send.is_to_groups:
+        judged = _GROUPS.format(wanted=_CHOSEN)
+    else:
+        gate = gate_of(send.content_kind, at=max(send.send_at, now))
+        judged = _CUSTOMERS.format(wanted=_MEMBERS, gate=gate.sql)
+        values |= gate.named
     with connection.cursor() as cursor:
         cursor.execute("drop table if exists pg_temp.mass_plan")
         # `with … select` becomes the table: the parts of the judgement come first.
@@ -183,12 +199,18 @@ def dry_run(
     audience_id: int | None = None,
     group_ids: Sequence[int] = (),
     control_percent: int = 0,
+    content_kind: str = ContentKind.PROMOTION,
     top: int = 8,
 ) -> DryRun:
     """What planning would say now, without writing anything."""
     values = _values(send_at, now) | {"audience": audience_id, "ids": list(group_ids), "most": top}
     values |= {"salt": "", "share": control_percent / 100}
-    judged = _CUSTOMERS.format(wanted=_MEMBERS) if audience_id else _GROUPS.format(wanted=_NAMED)
+    if audience_id:
+        gate = gate_of(content_kind, at=max(send_at, now))
+        judged = _CUSTOMERS.format(wanted=_MEMBERS, gate=gate.sql)
+        values |= gate.named
+    else:
+        judged = _GROUPS.format(wanted=_NAMED)
     with connection.cursor() as cursor:
         cursor.execute(judged + _COUNT, values)
         counts = {reason: (n, agents) for reason, n, agents in cursor.fetchall()}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Count, OuterRef, Q, Subquery
+from django.utils.translation import gettext as _
 
 from crm.agents.models import User
 from crm.outbox.models import OutboxItem
@@ -117,6 +118,18 @@ def recipient_page(send: MassSend, user: User, *, params: Mapping[str, str]) -> 
         found = found.filter(state=state)
     found = found.select_related("customer", "group", "agent")
     return keyset_page(found, order=("pk",), params=params)
+
+
+def reason_of(row: MassRecipient) -> str:
+    """Why somebody was left out, with the gate's rule where it was one."""
+    words = reason_words(row.reason)
+    if not row.rule:
+        return words
+    return _("%(reason)s（规则 %(rule)s，版本 %(version)s）") % {
+        "reason": words,
+        "rule": row.rule,
+        "version": row.rule_version,
+    }
 
 
 def reason_words(code: str) -> str:

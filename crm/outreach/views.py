@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from crm.agents.access import Permission, Scope, requires
+from crm.gate.models import ContentKind
 from crm.outbox import tasks as outbox
 from crm.outreach import actions, policies, queries
 from crm.outreach.forms import PlanForm, RejectForm, SendForm
@@ -92,6 +93,7 @@ def plan_send(request: HttpRequest) -> HttpResponse:
             audience_id=None if to_groups else audience.pk,
             group_ids=[group.pk for group in groups] if to_groups else (),
             control_percent=0 if to_groups else chosen.get("control_percent") or 0,
+            content_kind=chosen.get("content_kind") or ContentKind.PROMOTION,
         )
         context["left_out"] = [(queries.reason_words(code), n) for code, n in dry.left_out]
     return TemplateResponse(request, "crm/outreach/_plan.html", context)
@@ -192,7 +194,7 @@ def _context(request: HttpRequest, send: MassSend) -> dict:
         "tally": queries.tally(send, user),
         "agents": queries.agent_rows(send, user),
         "page": page,
-        "rows": [(row, queries.reason_words(row.reason)) for row in page],
+        "rows": [(row, queries.reason_of(row)) for row in page],
         "state": request.GET.get("state", ""),
         "recipient_states": MassRecipient.State.choices,
         "may_edit": policies.can_edit_send(user, send),

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -49,9 +50,7 @@ class SendWorld(MomentWorld):
         )
         return audience
 
-    def sent(
-        self, text: str = "早安！", batch: int = 4, audience=None, control_percent: int = 0
-    ) -> MassSend:
+    def sent(self, text: str = "早安！", batch: int = 4, audience=None, **content: Any) -> MassSend:
         """Planned in small batches and approved."""
         now = self.clock()
         content = SendContent(
@@ -59,7 +58,7 @@ class SendWorld(MomentWorld):
             send_at=now,
             text=text,
             audience_id=(audience or self.everybody).pk,
-            control_percent=control_percent,
+            **content,
         )
         send = actions.draft_send(content=content, by=self.author, now=now)
         with transaction.atomic():

@@ -1,0 +1,9 @@
+"""The gate's own rules (触达规则): who is left in peace, beyond what the platform asks.
+
+Four tests, as dated rules in Django admin: how often a customer may be written to, whether they
+have shown a need, whether their life stage wants quiet, and whether they have stopped answering.
+What surprises: a rule is judged twice, when a send is planned and again when it goes out, because a
+rule takes effect at its date and people go on living; and a cap is a row with a number, so that two
+dispatchers cannot both take the last one. The gate knows no send: whoever asks names the relation
+in which touches are counted (``TOUCHES`` in crm/outreach/gate.py).
+"""

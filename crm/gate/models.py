@@ -1,0 +1,126 @@
+"""Rules of the gate, and units of its caps."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from crm.customers.models import Customer
+from crm.outbox.models import DatedRule
+from crm.timeline.catalogue import KINDS
+
+SIGNALS = ("message_received", "moment_liked", "moment_commented", "order_paid", "route_viewed")
+
+
+class ContentKind(models.TextChoices):
+    """What a message is for; rules may hold for some kinds only."""
+
+    PROMOTION = "promotion", _("营销")
+    SERVICE = "service", pgettext_lazy("content kind", "服务")
+    GREETING = "greeting", _("问候")
+
+
+class TouchRule(DatedRule):
+    """触达规则: a reason for which customers are left in peace, from an instant on."""
+
+    class Check(models.TextChoices):
+        OWN_CAP = "own_cap", _("接收次数：窗口内至多几次")
+        NEED = "no_need", _("需求信号：近几天没有信号的不发")
+        STAGE = "stage", _("生命阶段：处于这些阶段的不发")
+        IGNORED = "ignored", _("未回应：连续几次没有回应的不发")
+
+    class Window(models.TextChoices):
+        DAY = "day", _("每天")
+        WEEK = "week", _("每周")
+        MONTH = "month", _("每月")
+
+    test = models.CharField(_("检查"), max_length=12, choices=Check.choices)
+    content_kinds = ArrayField(
+        models.CharField(max_length=12, choices=ContentKind.choices),
+        default=list,
+        blank=True,
+        verbose_name=_("内容类别"),
+        help_text=_("不选就是全部"),
+    )
+    limit = models.PositiveSmallIntegerField(
+        _("次数"), null=True, blank=True, help_text=_("接收次数、未回应：至多几次")
+    )
+    window = models.CharField(
+        _("窗口"),
+        max_length=8,
+        choices=Window.choices,
+        default=Window.WEEK,
+        help_text=_("只用于接收次数"),
+    )
+    days = models.PositiveSmallIntegerField(
+        _("天数"), null=True, blank=True, help_text=_("需求信号、未回应：看最近几天")
+    )
+    signals = ArrayField(
+        models.CharField(
+            max_length=64,
+            choices=[(kind.code, kind.label) for kind in KINDS if kind.code in SIGNALS],
+        ),
+        default=list,
+        blank=True,
+        verbose_name=_("需求信号"),
+    )
+    stages = ArrayField(
+        models.CharField(max_length=16, choices=Customer.Stage.choices),
+        default=list,
+        blank=True,
+        verbose_name=_("生命阶段"),
+    )
+
+    class Meta:
+        ordering = ["code", "-valid_from"]
+        verbose_name = _("触达规则")
+        verbose_name_plural = _("触达规则")
+        constraints = [
+            models.UniqueConstraint(fields=["code", "valid_from"], name="touch_rule_once_per_date")
+        ]
+
+    def clean(self) -> None:
+        """A rule that lacks what its test needs is refused, naming the field."""
+        needed = {
+            self.Check.OWN_CAP: ("limit",),
+            self.Check.NEED: ("days", "signals"),
+            self.Check.STAGE: ("stages",),
+            self.Check.IGNORED: ("limit", "days"),
+        }.get(self.test, ())
+        lacking = {name: _("这种检查需要填写此项") for name in needed if not getattr(self, name)}
+        if lacking and not self.is_off:
+            raise ValidationError(lacking)
+
+    def holds_for(self, content_kind: str) -> bool:
+        """Whether the rule is about such messages."""
+        return not self.content_kinds or content_kind in self.content_kinds
+
+
+class TouchSlot(models.Model):
+    """触达名额: one unit of a cap that a recipient of a send has taken."""
+
+    code = models.CharField(max_length=48)
+    customer = models.ForeignKey(Customer, models.CASCADE, related_name="+", db_index=False)
+    bucket = models.CharField(max_length=10)
+    n = models.PositiveSmallIntegerField()
+    cap = models.PositiveSmallIntegerField()
+    recipient = models.ForeignKey("crm.MassRecipient", models.CASCADE, related_name="+")
+    taken_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("触达名额")
+        verbose_name_plural = _("触达名额")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["customer", "code", "bucket", "n"], name="touch_slot_taken_once"
+            ),
+            models.UniqueConstraint(fields=["recipient", "code"], name="touch_slot_once_each"),
+            models.CheckConstraint(
+                condition=Q(n__gte=1) & Q(n__lte=F("cap")), name="touch_slot_within_cap"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.code}/{self.customer_id}/{self.bucket} {self.n}/{self.cap}"
