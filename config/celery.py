@@ -55,6 +55,7 @@ BEAT_SCHEDULE: dict[str, dict] = {
     "outbox-keep-house": every(24 * 3600, "crm.outbox.tasks.keep_house"),
     "sends-follow": every(15, "crm.outreach.tasks.follow_due"),
     "sends-remind": every(60, "crm.outreach.tasks.remind_laggards"),
+    "sends-replay": every(30, "crm.outreach.tasks.run_waiting_replays"),
     "sends-own": every(600, "crm.outreach.tasks.count_own_sends"),
     "moments-follow": every(5, "crm.moments.tasks.follow_due"),
     "moments-remind": every(60, "crm.moments.tasks.remind_laggards"),

@@ -28,7 +28,7 @@ from crm.jobs.models import Job
 from crm.moments.images import store_image
 from crm.moments.models import Moment, MomentTask
 from crm.outbox.models import OutboxItem
-from crm.outreach.models import MassBatch, MassSend
+from crm.outreach.models import MassBatch, MassSend, Replay
 from crm.tagging.models import AudienceTag, TagBatch
 from tests.factories import make_agent, make_department, make_friend, make_group, make_user
 
@@ -89,9 +89,12 @@ def house(db, settings, tmp_path) -> House:
     users[Role.LEAD].departments.set([team])
     users[Role.MANAGER].departments.set([sales])
     stranger = make_user(Role.OPERATOR)
+    now = timezone.now()
     objects = {name: {} for name in ("moment_id", "image_id", "item_id", "send_id")}
     for near in agents:  # Welcome rules are the corporation's; only operators write them.
         objects.setdefault("welcome_id", {})[near] = Welcome.objects.create(name=near, text=near).pk
+        replay = Replay.objects.create(month="2026-11-01", as_of=now, made_at=now)
+        objects.setdefault("replay_id", {})[near] = replay.pk
     objects["agent_id"] = {near: agent.pk for near, agent in agents.items()}
     objects["customer_id"] = {near: make_friend(agent).pk for near, agent in agents.items()}
     objects["group_id"] = {near: make_group(agent).pk for near, agent in agents.items()}

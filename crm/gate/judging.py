@@ -129,4 +129,9 @@ def _ignored(rule: TouchRule, at: datetime) -> _Told:
     )
 
 
-_TESTS = {Check.OWN_CAP: _own_cap, Check.NEED: _no_need, Check.STAGE: _stage, Check.IGNORED: _ignored}
+_TESTS = {
+    Check.OWN_CAP: _own_cap,
+    Check.NEED: _no_need,
+    Check.STAGE: _stage,
+    Check.IGNORED: _ignored,
+}

@@ -4,8 +4,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from crm.customers.models import Customer
 from crm.outbox.models import DatedRule
@@ -20,6 +20,10 @@ class ContentKind(models.TextChoices):
     PROMOTION = "promotion", _("营销")
     SERVICE = "service", pgettext_lazy("content kind", "服务")
     GREETING = "greeting", _("问候")
+
+
+def _listed(words: list[str]) -> str:
+    return gettext("、").join(words)
 
 
 class TouchRule(DatedRule):
@@ -92,6 +96,31 @@ class TouchRule(DatedRule):
         lacking = {name: _("这种检查需要填写此项") for name in needed if not getattr(self, name)}
         if lacking and not self.is_off:
             raise ValidationError(lacking)
+
+    @property
+    def in_words(self) -> str:
+        """What exactly it says, for people."""
+        kinds = dict(ContentKind.choices)
+        about = [str(kinds.get(kind, kind)) for kind in self.content_kinds]
+        parts = [_listed(about) if about else _("所有内容")]
+        values = {"limit": self.limit, "days": self.days}
+        if self.test == self.Check.OWN_CAP:
+            words = {
+                self.Window.DAY: _("每天至多 %(limit)s 次"),
+                self.Window.WEEK: _("每周至多 %(limit)s 次"),
+                self.Window.MONTH: _("每月至多 %(limit)s 次"),
+            }
+            parts.append(words[self.window] % values)
+        elif self.test == self.Check.NEED:
+            labels = {kind.code: str(kind.label) for kind in KINDS}
+            signals = _listed([labels.get(code, code) for code in self.signals])
+            parts.append(_("%(days)s 天内须有：%(signals)s") % (values | {"signals": signals}))
+        elif self.test == self.Check.STAGE:
+            stages = dict(Customer.Stage.choices)
+            parts.append(_listed([str(stages.get(code, code)) for code in self.stages]))
+        else:
+            parts.append(_("%(days)s 天内 %(limit)s 次未回应") % values)
+        return " · ".join(str(part) for part in parts)
 
     def holds_for(self, content_kind: str) -> bool:
         """Whether the rule is about such messages."""

@@ -32,6 +32,7 @@ class Job(TimeStamped):
         EXPORT = "export", _("导出文件")
         SYNC = "sync", _("同步企业微信")
         TAG = "tag", _("批量打标签")
+        REPLAY = "replay", _("规则重演")
 
     class State(models.TextChoices):
         WAITING = "waiting", pgettext_lazy("job", "等待中")

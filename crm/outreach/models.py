@@ -12,6 +12,7 @@ from crm.customers.models import Customer
 from crm.gate.models import ContentKind
 from crm.groups.models import Group
 from crm.outreach.caps import AgentSend, ReceiveCap, SendSlot
+from crm.outreach.replays import Replay, ReplayStop
 from crm.shared.models import ScopedManager, TimeStamped
 from crm.wecom.mass_records import MassStatus
 
@@ -22,6 +23,8 @@ __all__ = [
     "MassSend",
     "OptOut",
     "ReceiveCap",
+    "Replay",
+    "ReplayStop",
     "SendSlot",
 ]
 

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from crm.outreach import views, views_opt_out
+from crm.outreach import views, views_opt_out, views_rules
 
 app_name = "outreach"
 
@@ -11,6 +11,10 @@ urlpatterns = [
     path("opt-outs/export/", views_opt_out.export_opt_outs, name="opt_outs_export"),
     path("opt-outs/<int:customer_id>/", views_opt_out.opt_out_customer, name="opt_out"),
     path("opt-outs/<int:customer_id>/lift/", views_opt_out.lift_opt_out, name="opt_in"),
+    path("rules/", views_rules.rule_list, name="rules"),
+    path("rules/replays/<int:replay_id>/", views_rules.replay_detail, name="replay"),
+    path("rules/replays/<int:replay_id>/live/", views_rules.replay_live, name="replay_live"),
+    path("rules/replays/<int:replay_id>/export/", views_rules.export_replay, name="replay_export"),
     path("plan/", views.plan_send, name="plan"),
     path("<int:send_id>/", views.send_detail, name="detail"),
     path("<int:send_id>/edit/", views.compose_send, name="edit"),

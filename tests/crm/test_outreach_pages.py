@@ -34,7 +34,8 @@ def people():
 def filled(people, **overrides) -> dict:
     later = timezone.localtime() + timedelta(hours=3)
     values = {"title": "国庆套餐", "target": "customers", "audience": people["audience"].pk}
-    return values | {"text": "三亚机酒", "send_at": later.strftime(WALL)} | overrides
+    values |= {"text": "三亚机酒", "send_at": later.strftime(WALL), "content_kind": "promotion"}
+    return values | overrides
 
 
 def write(client, people, **overrides):
