@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import psutil
@@ -12,6 +13,7 @@ from crm.agents.access import Role
 from crm.agents.models import Agent, User
 from crm.audiences.models import Audience, AudienceMember
 from crm.customers.models import Contact, Customer
+from crm.gate.models import TouchRule
 from crm.outreach.actions import draft_send
 from crm.outreach.caps import SendSlot, window_at
 from crm.outreach.content import SendContent
@@ -48,6 +50,13 @@ select customer_id, %(sent)s, %(now)s - (id %% 900) * interval '1 hour', %(now)s
 from crm_contact
 """,
     """
+insert into crm_fact (customer_id, kind_id, at, recorded_at, agent_id, source, source_key,
+    properties)
+select id, %(received)s, %(now)s - (id %% 37) * interval '1 day' - interval '1 hour', %(now)s,
+       null, 'bench', 'received:' || id, '{}'
+from crm_customer
+""",
+    """
 insert into crm_optout (customer_id, since, note)
 select id, %(now)s, '' from crm_customer where id %% 20 = 3
 """,
@@ -56,6 +65,14 @@ insert into crm_sendslot (customer_id, bucket, day, msgid, taken_at)
 select c.id, %(bucket)s, %(first)s, 'own' || n, %(now)s
 from crm_customer c, generate_series(1, %(cap)s) n where c.id %% 20 = 5
 """,
+)
+
+
+# The gate's rules: the second keeps nobody out, so that everybody is asked about both.
+_RULES = (
+    {"code": "a-week", "test": TouchRule.Check.OWN_CAP, "limit": 2, "window": "month"},
+    {"code": "b-quiet", "test": TouchRule.Check.IGNORED, "limit": 40, "days": 60},
+    {"code": "c-need", "test": TouchRule.Check.NEED, "days": 30, "signals": ["message_received"]},
 )
 
 
@@ -112,6 +129,7 @@ def _draft(people: int) -> MassSend:
         "people": people,
         "agents": agents,
         "sent": KIND_IDS["message_sent"],
+        "received": KIND_IDS["message_received"],
         "bucket": window.bucket,
         "first": window.first,
         "cap": window.cap,
@@ -119,6 +137,8 @@ def _draft(people: int) -> MassSend:
     with connection.cursor() as cursor:
         for statement in _FILL:
             cursor.execute(statement, values)
+    for rule in _RULES:
+        TouchRule.objects.create(valid_from=now - timedelta(days=1), **rule)
     author = User.objects.create(username="bench", role=Role.OPERATOR)
     audience = Audience.unsafe_all.create(
         name="bench", frozen_at=now, customer_count=people, created_by=author
@@ -159,6 +179,17 @@ def _one_by_one(send: MassSend, now: Any) -> dict[int, str]:
             found[pk] = "opted_out"
         elif not talks:
             found[pk] = "not_friend"
+        elif received >= window.cap:
+            found[pk] = "cap"
+        elif received >= 2:
+            found[pk] = "own_cap"
         else:
-            found[pk] = "cap" if received >= window.cap else ""
+            answers = Fact.unsafe_all.filter(
+                customer_id=pk, kind_id=KIND_IDS["message_received"], at__lte=now
+            ).order_by("-at")
+            last = answers.first()
+            touches = SendSlot.objects.filter(customer_id=pk, taken_at__lt=now)
+            ignored = touches.filter(taken_at__gt=last.at).count() >= 40
+            fresh = last.at > now - timedelta(days=30)
+            found[pk] = "ignored" if ignored else "" if fresh else "no_need"
     return found
