@@ -23,6 +23,7 @@ from crm.moments.content import TEXT_BYTES
 from crm.moments.forms import AudienceForm, MomentForm, RejectForm, WhenForm, default_wall
 from crm.moments.models import Moment, MomentImage
 from crm.outbox.arbiter import quiet_until
+from crm.shared.calendars import YEARS
 from crm.shared.errors import DomainError
 from crm.shared.http import STOP_POLLING, is_htmx
 from crm.shared.paging import keyset_page
@@ -30,7 +31,6 @@ from crm.shared.times import local_day
 
 VIEWS = ("month", "week", "list")
 LIST_DAYS = 42
-YEARS = range(2000, 2101)  # A calendar must have room on both sides of any day asked for.
 WEEKDAYS = (
     *(gettext_lazy("周一"), gettext_lazy("周二"), gettext_lazy("周三"), gettext_lazy("周四")),
     *(gettext_lazy("周五"), gettext_lazy("周六"), gettext_lazy("周日")),

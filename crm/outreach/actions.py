@@ -118,6 +118,26 @@ def reject_send(*, send_id: int, reason: str, by: User, now: datetime) -> MassSe
     return send
 
 
+@transaction.atomic
+def move_send(
+    *, send_id: int, version: int, send_at: datetime, by: User, now: datetime
+) -> MassSend:
+    """Give it another time. An approval is of content and audience, so it stays."""
+    # Items are locked before their send, as dispatchers do.
+    for batch in MassBatch.unsafe_all.filter(send_id=send_id, state=MassBatch.State.QUEUED):
+        outbox.move(batch_key(batch), due_at=send_at, give_up_at=send_at + LATEST)
+    send = _locked(send_id, version)
+    if not policies.can_edit_send(by, send):
+        raise NotAllowed(_("这次群发已经开始，不能改期"))
+    if send_at <= now:
+        raise SendRejected(_("发送时间已过，请选择将来的时间"), field="send_at")
+    before, send.send_at = send.send_at, send_at
+    send.version += 1
+    send.save()
+    audit(by, "send.move", send, now=now, before=before.isoformat(), after=send_at.isoformat())
+    return send
+
+
 def stop_send(*, send_id: int, by: User, now: datetime) -> MassSend:
     """Keep back what has not gone out, and ask WeCom to stop agents who have not sent.
 

@@ -2,8 +2,8 @@
 
 Data: friends of 60 agents, a tenth of them with two agents and talks that decide, a twentieth who
 opted out, a twentieth at their cap, three rules of the gate. Servers and database are the bench's
-own, in a folder that is deleted. The rival asks the same questions customer by customer, as a loop over the ORM would, for
-the first 2,000 of the same audience.
+own, in a folder that is deleted. The rival asks the same questions customer by customer, as a loop
+over the ORM would, for the first 2,000 of the same audience.
 """
 
 from typing import Any
