@@ -1,20 +1,23 @@
 """What a day is: holiday or make-up workday, lunar festival, solar term, and its lunar date.
 
-Lunar dates and solar terms are computed by lunar_python; holidays are those of ``crm.worktime``.
+Lunar dates and solar terms are computed by cnlunar, for the years 1901 to 2099; holidays are those
+of ``crm.worktime``.
 """
 
 from calendar import monthcalendar
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 
+from cnlunar import Lunar
+from cnlunar.config import SOLAR_TERMS_NAME_LIST
 from django.utils.functional import Promise
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from lunar_python import Lunar, Solar
 
 from crm.worktime.queries import calendar as work_calendar
 
+KNOWN_YEARS = range(1901, 2100)
 LUNAR = {
     (1, 1): _("春节"),
     (1, 15): _("元宵节"),
@@ -42,9 +45,8 @@ SOLAR = {
 }
 NEW_YEARS_EVE = _("除夕")
 MOTHERS_DAY, FATHERS_DAY = _("母亲节"), _("父亲节")
-# In the order of ``Lunar.JIE_QI``.
+# In the order of cnlunar's own list, from the beginning of the year.
 TERMS = (
-    pgettext_lazy("solar term", "冬至"),
     pgettext_lazy("solar term", "小寒"),
     pgettext_lazy("solar term", "大寒"),
     pgettext_lazy("solar term", "立春"),
@@ -68,6 +70,7 @@ TERMS = (
     pgettext_lazy("solar term", "立冬"),
     pgettext_lazy("solar term", "小雪"),
     pgettext_lazy("solar term", "大雪"),
+    pgettext_lazy("solar term", "冬至"),
 )
 
 
@@ -92,30 +95,33 @@ class Occasion:
     def lunar_words(self) -> str:
         """The lunar date as it is written."""
         month, day = self.written
+        if not day:
+            return ""
         return gettext("%(month)s月%(day)s") % {"month": month, "day": day}
 
 
 @lru_cache(maxsize=2048)
 def almanac(day: date) -> Almanac:
-    """Lunar date, festivals and solar term of a day."""
-    lunar = _lunar(day)
-    month, number = lunar.getMonth(), lunar.getDay()
+    """Lunar date, festivals and solar term of a day; outside the known years no lunar ones."""
     names: list[str | Promise] = []
-    if name := LUNAR.get((month, number)):
-        names.append(name)
-    tomorrow = _lunar(day + timedelta(days=1))
-    if (tomorrow.getMonth(), tomorrow.getDay()) == (1, 1):
-        names.append(NEW_YEARS_EVE)
     if name := SOLAR.get((day.month, day.day)):
         names.append(name)
     if day == _sunday(day.year, 5, 2):
         names.append(MOTHERS_DAY)
     if day == _sunday(day.year, 6, 3):
         names.append(FATHERS_DAY)
-    if term := lunar.getJieQi():
-        names.append(TERMS[Lunar.JIE_QI.index(term)])
-    written = (lunar.getMonthInChinese(), lunar.getDayInChinese())
-    return Almanac((month, number), written, tuple(names))
+    if day.year not in KNOWN_YEARS:
+        return Almanac((0, 0), ("", ""), tuple(names))
+    lunar = _lunar(day)
+    if _date(_lunar(day + timedelta(days=1))) == (1, 1):
+        names.insert(0, NEW_YEARS_EVE)
+    if name := LUNAR.get(_date(lunar)):
+        names.insert(0, name)
+    if (term := lunar.todaySolarTerms) in SOLAR_TERMS_NAME_LIST:
+        names.append(TERMS[SOLAR_TERMS_NAME_LIST.index(term)])
+    # 十月大 has thirty days, 十月小 has not: for a date that says nothing.
+    written = (lunar.lunarMonthCn[:-2], lunar.lunarDayCn)
+    return Almanac(_date(lunar), written, tuple(names))
 
 
 def occasions(first: date, last: date) -> dict[date, Occasion]:
@@ -139,7 +145,12 @@ def next_occasions(today: date, *, days: int = 60) -> list[tuple[date, str | Pro
 
 
 def _lunar(day: date) -> Lunar:
-    return Solar.fromYmd(day.year, day.month, day.day).getLunar()
+    return Lunar(datetime(day.year, day.month, day.day))  # noqa: DTZ001 - a day of a calendar
+
+
+def _date(lunar: Lunar) -> tuple[int, int]:
+    month = -lunar.lunarMonth if lunar.isLunarLeapMonth else lunar.lunarMonth
+    return month, lunar.lunarDay
 
 
 def _sunday(year: int, month: int, which: int) -> date:

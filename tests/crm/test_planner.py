@@ -75,6 +75,11 @@ def test_the_shipped_holidays_are_those_that_were_announced():
             assert works == chinese_calendar.is_workday(day), day
 
 
+def test_beyond_the_known_years_days_bear_their_solar_names_only():
+    assert almanac(date(2100, 12, 31)).names == ()
+    assert [str(name) for name in almanac(date(2100, 12, 25)).names] == ["圣诞节"]
+
+
 @pytest.mark.django_db
 def test_a_make_up_workday_works_and_a_holiday_rests():
     days = occasions(date(2026, 9, 20), date(2026, 10, 10))
