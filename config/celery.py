@@ -64,6 +64,8 @@ BEAT_SCHEDULE: dict[str, dict] = {
     "identity-phones": every(24 * 3600, "crm.identity.tasks.note_same_phones"),
     "tagging-run": every(15, "crm.tagging.tasks.run_waiting_tagging"),
     "tagging-keep": every(24 * 3600, "crm.tagging.tasks.keep_audience_tags"),
+    "followup-find": every(120, "crm.followup.tasks.find_reasons"),
+    "followup-keep-house": every(24 * 3600, "crm.followup.tasks.keep_house"),
     "handover-follow": every(30, "crm.handover.tasks.follow_due"),
     # analytics
     "columns-refresh": every(60, "analytics.events.tasks.refresh_columns"),

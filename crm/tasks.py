@@ -4,6 +4,7 @@ import crm.api.tasks
 import crm.archive.tasks
 import crm.callbacks.tasks
 import crm.customers.tasks
+import crm.followup.tasks
 import crm.handover.tasks
 import crm.identity.tasks
 import crm.imports.tasks

@@ -22,6 +22,7 @@ from crm.agents.models import User
 from crm.archive.models import ArchiveReading
 from crm.audiences.models import Audience
 from crm.customers.models import IdentityConflict
+from crm.followup.models import FollowUp
 from crm.handover.models import Handover
 from crm.imports.models import FileImport
 from crm.jobs.models import Job
@@ -109,7 +110,25 @@ def house(db, settings, tmp_path) -> House:
         objects["image_id"][near] = moment.images.get().pk
         objects["item_id"][near] = _item(moment, stranger).pk
         objects["send_id"][near] = _send(agent, stranger).pk
+        objects.setdefault("follow_up_id", {})[near] = _follow_up(
+            agent, objects["customer_id"][near]
+        )
     return House(users, objects | _owned(users, stranger))
+
+
+def _follow_up(agent, customer_id: int) -> int:
+    now = timezone.now()
+    item = FollowUp.unsafe_all.create(
+        customer_id=customer_id,
+        agent=agent,
+        reason="unanswered",
+        key=f"matrix:{agent.pk}",
+        weight=100,
+        happened_at=now,
+        due_at=now,
+        raised_at=now,
+    )
+    return item.pk
 
 
 def _conflict(customer_id: int) -> IdentityConflict:

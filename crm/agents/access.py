@@ -41,6 +41,7 @@ class Permission(Enum):
     AGENTS_VIEW = _("查看员工报表")
     AGENT_CARD = _("查看员工卡片")
     OPT_OUT = _("登记拒收营销")
+    FOLLOW_UP = _("跟进客户")
     AUDIENCE_SAVE = _("保存人群")
     AUDIENCE_TAG = _("为人群建标签")
     EXPORT = _("导出数据")
@@ -72,12 +73,14 @@ ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
         P.CUSTOMER_REVEAL,
         P.TAG_EDIT,
         P.OPT_OUT,
+        P.FOLLOW_UP,
         P.HANDOVER_VIEW,
         P.AGENT_CARD,
     },
     Role.LEAD: _SEES
     | {
         P.OPT_OUT,
+        P.FOLLOW_UP,
         P.TAG_EDIT,
         P.HANDOVER_VIEW,
         P.HANDOVER_PLAN,
@@ -95,6 +98,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
     Role.OPERATOR: _SEES
     | {
         P.OPT_OUT,
+        P.FOLLOW_UP,
         P.TAG_EDIT,
         P.IDENTITY_RESOLVE,
         P.HANDOVER_VIEW,
@@ -117,6 +121,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
     Role.MANAGER: _SEES
     | {
         P.OPT_OUT,
+        P.FOLLOW_UP,
         P.TAG_EDIT,
         P.IDENTITY_RESOLVE,
         P.HANDOVER_VIEW,

@@ -57,6 +57,7 @@ SECTIONS = (
         (
             Place("analytics:dashboards:today", _("今日"), "home", P.TODAY_VIEW, "t", True),
             Place("crm:customers:list", _("客户"), "users", P.CUSTOMER_VIEW, "c", True),
+            Place("crm:followup:queue", _("跟进"), "phone-arrow-up-right", P.FOLLOW_UP, "u"),
             Place(
                 "crm:groups:list", _("客户群"), "chat-bubble-left-right", P.GROUP_VIEW, "q", True
             ),

@@ -4,6 +4,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
+from django.db.models.functions import ExtractDay, ExtractMonth
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -159,6 +160,12 @@ class Customer(TimeStamped):
             models.Index(F("paid_cents").desc(), F("id").desc(), name="customer_paid"),
             models.Index(fields=["name_sort", "id"], name="customer_name"),
             models.Index(fields=["channel", "-id"], name="customer_channel"),
+            models.Index(
+                ExtractMonth("birthday"),
+                ExtractDay("birthday"),
+                name="customer_birthday",
+                condition=Q(birthday__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
