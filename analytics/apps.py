@@ -17,6 +17,7 @@ class AnalyticsConfig(AppConfig):
         from analytics.pool import figures as pool
         from analytics.results import figures as results
         from analytics.retention import figures as retention
+        from analytics.rfm import figures as rfm
         from analytics.segments import figures as segments
         from analytics.standing import figures as standing
         from analytics.standing.actions import seed_rule
@@ -28,6 +29,7 @@ class AnalyticsConfig(AppConfig):
             pool,
             results,
             retention,
+            rfm,
             segments,
             standing,
             transitions,

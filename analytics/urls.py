@@ -14,6 +14,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("analytics.standing.urls")),
     path("", include("analytics.results.urls")),
     path("", include("analytics.retention.urls")),
+    path("", include("analytics.rfm.urls")),
     path("", include("analytics.segments.urls")),
     path("", include("analytics.transitions.urls")),
 ]

@@ -65,6 +65,7 @@ def test_pages_fit_and_are_accessible(page_for, size, language, theme):
         ("week", f"{calendar}?view=week&on={day}"),
         ("agenda", f"{calendar}?view=agenda"),
         ("rules", reverse("crm:outreach:rules")),
+        ("layers", reverse("analytics:rfm:grid") + "?on=2026-11-20"),
         ("replay", reverse("crm:outreach:replay", args=[replay.pk])),
         ("compose", reverse("crm:outreach:new")),
     ):
