@@ -10,7 +10,7 @@ from crm.followup.scoring import scored
 from crm.outreach.models import OptOut
 from crm.shared.times import day_end, local_day
 
-SHOWN = 100
+SHOWN = {"overdue": 50, "today": 30, "later": 20}
 LATER_DAYS = 7
 
 
@@ -37,9 +37,10 @@ def queue(user: User, *, now: datetime) -> list[Part]:
 
 
 def _part(name: str, found) -> Part:
-    rows = list(found[: SHOWN + 1])
-    total = len(rows) if len(rows) <= SHOWN else found.order_by().count()
-    return Part(name, rows[:SHOWN], total)
+    most = SHOWN[name]
+    rows = list(found[: most + 1])
+    total = len(rows) if len(rows) <= most else found.order_by().count()
+    return Part(name, rows[:most], total)
 
 
 def next_for(user: User, customer_id: int, *, now: datetime) -> FollowUp | None:
