@@ -3,6 +3,7 @@
 import crm.agents.admin
 import crm.callbacks.admin
 import crm.customers.admin
+import crm.fields.admin
 import crm.gate.admin
 import crm.outbox.admin
 import crm.outreach.admin

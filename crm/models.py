@@ -9,6 +9,7 @@ import crm.callbacks.models
 import crm.catalog.models
 import crm.customers.models
 import crm.datasets.models
+import crm.fields.models
 import crm.followup.models
 import crm.gate.models
 import crm.groups.models

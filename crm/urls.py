@@ -10,6 +10,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("archive/", include("crm.archive.urls")),
     path("audiences/", include("crm.audiences.urls")),
     path("customers/", include("crm.customers.urls")),
+    path("fields/", include("crm.fields.urls")),
     path("follow-ups/", include("crm.followup.urls")),
     path("groups/", include("crm.groups.urls")),
     path("handovers/", include("crm.handover.urls")),

@@ -59,6 +59,8 @@ SEES_OTHERS = {
     # A segment is a question and holds nobody: whoever may save audiences reads all of them.
     "segment_id": {Role.LEAD, Role.MANAGER, Role.OPERATOR},
     "question_id": set(),
+    # Other systems name customers by their number, and stand for the whole company.
+    "customer_no": {Role.SERVICE},
 }
 # Pages that change what others may only read.
 CHANGES = {f"analytics:segments:{verb}": {Role.OPERATOR} for verb in ("edit", "archive")}
@@ -97,7 +99,9 @@ def house(db, settings, tmp_path) -> House:
         replay = Replay.objects.create(month="2026-11-01", as_of=now, made_at=now)
         objects.setdefault("replay_id", {})[near] = replay.pk
     objects["agent_id"] = {near: agent.pk for near, agent in agents.items()}
-    objects["customer_id"] = {near: make_friend(agent).pk for near, agent in agents.items()}
+    friends = {near: make_friend(agent) for near, agent in agents.items()}
+    objects["customer_id"] = {near: friend.pk for near, friend in friends.items()}
+    objects["customer_no"] = {near: friend.customer_no for near, friend in friends.items()}
     objects["group_id"] = {near: make_group(agent).pk for near, agent in agents.items()}
     objects["conflict_id"] = {near: _conflict(objects["customer_id"][near]).pk for near in agents}
     objects["handover_id"] = {

@@ -42,6 +42,7 @@ class Permission(Enum):
     AGENT_CARD = _("查看员工卡片")
     OPT_OUT = _("登记拒收营销")
     FOLLOW_UP = _("跟进客户")
+    FIELDS_EDIT = _("填写客户资料")
     AUDIENCE_SAVE = _("保存人群")
     AUDIENCE_TAG = _("为人群建标签")
     EXPORT = _("导出数据")
@@ -74,6 +75,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
         P.TAG_EDIT,
         P.OPT_OUT,
         P.FOLLOW_UP,
+        P.FIELDS_EDIT,
         P.HANDOVER_VIEW,
         P.AGENT_CARD,
     },
@@ -81,6 +83,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
     | {
         P.OPT_OUT,
         P.FOLLOW_UP,
+        P.FIELDS_EDIT,
         P.TAG_EDIT,
         P.HANDOVER_VIEW,
         P.HANDOVER_PLAN,
@@ -99,6 +102,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
     | {
         P.OPT_OUT,
         P.FOLLOW_UP,
+        P.FIELDS_EDIT,
         P.TAG_EDIT,
         P.IDENTITY_RESOLVE,
         P.HANDOVER_VIEW,
@@ -122,6 +126,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
     | {
         P.OPT_OUT,
         P.FOLLOW_UP,
+        P.FIELDS_EDIT,
         P.TAG_EDIT,
         P.IDENTITY_RESOLVE,
         P.HANDOVER_VIEW,

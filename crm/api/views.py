@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from django.utils.translation import override
+from django.utils.translation import gettext, override
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,6 +17,11 @@ from crm.api.batches import take_batch
 from crm.api.idempotency import HEADER, answer_once, digest_of, key_of
 from crm.api.limits import check_size, count_request
 from crm.api.parsers import BoundedJSONParser
+from crm.customers.models import Customer
+from crm.fields.actions import set_values
+from crm.fields.models import FieldValue
+from crm.fields.queries import values_of
+from crm.fields.values import FieldRefused
 from crm.ingest.kinds import CUSTOMERS, EVENTS, ORDERS, RowKind
 from crm.timeline.actions import declare_kind
 from crm.timeline.models import FactKind
@@ -150,3 +157,38 @@ def _kind(kind: FactKind) -> dict[str, Any]:
         "meaning": kind.meaning,
         "is_builtin": kind.is_builtin,
     }
+
+
+class CustomerFieldsView(CountedView):
+    """What the company's own fields say of one customer."""
+
+    @extend_schema(responses={200: OpenApiTypes.OBJECT, 404: serializers.Refusal} | _REFUSALS)
+    def get(self, request: Request, customer_no: str) -> Response:
+        """Every value that stands, by the key of its field."""
+        return Response(self._told(self._customer(request, customer_no)))
+
+    @extend_schema(
+        request=OpenApiTypes.OBJECT,
+        responses={200: OpenApiTypes.OBJECT, 404: serializers.Refusal} | _REFUSALS,
+    )
+    def put(self, request: Request, customer_no: str) -> Response:
+        """Write the fields that are named, all or none; null empties one. Repeatable."""
+        with override(request.user.language):
+            customer = self._customer(request, customer_no)
+            if not isinstance(request.data, dict):
+                raise FieldRefused(gettext('请发送一个对象，例如 {"level": "gold"}'))
+            set_values(
+                customer=customer,
+                values=request.data,
+                source=FieldValue.Source.API,
+                by=request.user,
+                now=timezone.now(),
+            )
+            return Response(self._told(customer))
+
+    def _customer(self, request: Request, customer_no: str) -> Customer:
+        known = Customer.objects.for_user(request.user)
+        return get_object_or_404(known, customer_no=customer_no)
+
+    def _told(self, customer: Customer) -> dict[str, Any]:
+        return {row.field.key: row.value for row in values_of(customer)}

@@ -217,4 +217,4 @@ def test_logins_are_switched_off_not_deleted(client, administrator):
 
 def test_only_our_own_models_are_configured_here():
     """An authenticator's row holds its secret; no page may offer it."""
-    assert {model._meta.app_label for model in admin.site._registry} == {"crm"}
+    assert {model._meta.app_label for model in admin.site._registry} == {"crm", "analytics"}
