@@ -1,19 +1,33 @@
 """Saying what a customer's fields hold, and changing what a field is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils.translation import gettext as _
+from psycopg.types.json import Jsonb
 
 from crm.agents.actions import audit
 from crm.agents.models import User
 from crm.customers.models import Customer
 from crm.fields.models import Field, FieldValue
 from crm.fields.values import FieldRefused, fits, read_value
+from crm.shared import faults
 
-SHOWN = 5
+SHOWN, BATCH = 5, 1000
+
+_WHOSE = """
+select customer_id from crm_fieldvalue
+where field_id = %(field)s and value = any(%(wrong)s::jsonb[])
+order by customer_id
+"""
+_CONVERT = """
+update crm_fieldvalue as held set value = pair.new
+from unnest(%(old)s::jsonb[], %(new)s::jsonb[]) as pair(old, new)
+where held.field_id = %(field)s and held.value = pair.old
+"""
 
 
 @transaction.atomic
@@ -26,6 +40,8 @@ def set_values(
     is said again keeps who said it first.
     """
     Customer.unsafe_all.select_for_update().get(pk=customer.pk)
+    if faults.guarded("fields.kind"):
+        _hold_fields()
     fields = {field.key: field for field in Field.objects.filter(is_active=True)}
     standing = {row.field_id: row for row in FieldValue.unsafe_all.filter(customer=customer)}
     changed = []
@@ -49,22 +65,63 @@ def set_values(
     return changed
 
 
-def misfits(field: Field, kind: str, options: Sequence[str]) -> list[FieldValue]:
-    """Values that stand in the way of another kind or other options."""
-    rows = FieldValue.unsafe_all.filter(field=field).select_related("customer")
-    return [row for row in rows.iterator() if not fits(field, kind, options, row.value)]
+def _hold_fields() -> None:
+    """Nobody changes what a field is while a value is being read as what it was; writers share."""
+    with connection.cursor() as cursor:
+        cursor.execute("select 1 from crm_field where is_active for share")
+
+
+@dataclass(frozen=True)
+class Misfits:
+    """Whose values stand in the way of another kind or other options: how many, and some names."""
+
+    count: int
+    names: list[str]
+
+    def refusal(self) -> FieldRefused:
+        """What to tell the person who wants the change."""
+        words = _("有 %(n)s 位客户的值不符合新的类型或选项，先修改他们：%(names)s")
+        shown = {"n": self.count, "names": _("、").join(self.names)}
+        return FieldRefused(words % shown, field="kind")
+
+
+def misfits(field: Field, kind: str, options: Sequence[str]) -> Misfits:
+    """Values that stand in the way of another kind or other options.
+
+    Holds the field until the transaction ends, so that none comes in meanwhile.
+    """
+    Field.objects.select_for_update().get(pk=field.pk)
+    wrong = [value for value in _different(field) if not fits(field, kind, options, value)]
+    if not wrong:
+        return Misfits(0, [])
+    with connection.cursor() as cursor:
+        cursor.execute(_WHOSE, {"field": field.pk, "wrong": [Jsonb(value) for value in wrong]})
+        ids = [pk for (pk,) in cursor.fetchall()]
+    some = Customer.unsafe_all.filter(pk__in=ids[:SHOWN]).order_by("pk")
+    return Misfits(len(ids), [customer.name for customer in some])
 
 
 @transaction.atomic
 def convert(field: Field, *, by: User, now: datetime) -> int:
-    """Read every value of a field as its new kind; raises FieldRefused where one does not fit."""
-    if wrong := misfits(field, field.kind, field.options):
-        names = _("、").join(row.customer.name for row in wrong[:SHOWN])
-        words = _("有 %(n)s 位客户的值不符合新的类型或选项，先修改他们：%(names)s")
-        raise FieldRefused(words % {"n": len(wrong), "names": names}, field="kind")
-    rows = list(FieldValue.unsafe_all.select_for_update().filter(field=field))
-    for row in rows:
-        row.value = read_value(field, row.value)
-    FieldValue.unsafe_all.bulk_update(rows, ["value"], batch_size=1000)
-    audit(by, "field.change", field, now=now, kind=field.kind, values=len(rows))
-    return len(rows)
+    """Read every value of a saved field as its new kind; returns how many changed.
+
+    Raises FieldRefused where one does not fit.
+    """
+    if (found := misfits(field, field.kind, field.options)).count:
+        raise found.refusal()
+    read = [(value, read_value(field, value)) for value in _different(field)]
+    pairs = [(Jsonb(value), Jsonb(new)) for value, new in read if value != new]
+    changed = 0
+    with connection.cursor() as cursor:
+        for start in range(0, len(pairs), BATCH):
+            old, new = (list(side) for side in zip(*pairs[start : start + BATCH], strict=True))
+            cursor.execute(_CONVERT, {"field": field.pk, "old": old, "new": new})
+            changed += cursor.rowcount
+    audit(by, "field.change", field, now=now, kind=field.kind, values=changed)
+    return changed
+
+
+def _different(field: Field) -> Iterator[Any]:
+    """Each value of the field once: a question of all customers, not a row for each of them."""
+    rows = FieldValue.unsafe_all.filter(field=field).order_by().values_list("value", flat=True)
+    return rows.distinct().iterator(chunk_size=2000)

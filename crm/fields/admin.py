@@ -13,7 +13,6 @@ from crm.agents.actions import audit
 from crm.agents.console import ConsoleAdmin
 from crm.fields import actions
 from crm.fields.models import Field
-from crm.fields.values import FieldRefused
 
 
 class FieldForm(forms.ModelForm):
@@ -31,11 +30,9 @@ class FieldForm(forms.ModelForm):
         if len(set(options)) < len(options):
             raise ValidationError({"options": _("选项有重复")})
         if self.instance.pk and kind:
-            old = Field.objects.get(pk=self.instance.pk)
-            if wrong := actions.misfits(old, kind, options):
-                names = "、".join(row.customer.name for row in wrong[: actions.SHOWN])
-                words = _("有 %(n)s 位客户的值不符合新的类型或选项，先修改他们：%(names)s")
-                raise ValidationError({"kind": words % {"n": len(wrong), "names": names}})
+            # The field stays held until the request's transaction ends: what fits now, fits then.
+            if (found := actions.misfits(self.instance, kind, options)).count:
+                raise ValidationError({"kind": str(found.refusal())})
         return data
 
 
@@ -55,9 +52,6 @@ class FieldAdmin(ConsoleAdmin):
     def save_model(self, request: HttpRequest, obj: Field, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         if change and {"kind", "options"} & set(form.changed_data):
-            try:
-                actions.convert(obj, by=request.user, now=timezone.now())
-            except FieldRefused as refused:  # A value came in between.
-                raise ValidationError(str(refused)) from refused
+            actions.convert(obj, by=request.user, now=timezone.now())
         else:
             audit(request.user, "field.save", obj, fields=sorted(form.changed_data))

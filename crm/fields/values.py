@@ -6,6 +6,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import override
 
 from crm.fields.models import Field
 from crm.shared.errors import DomainError
@@ -70,15 +71,22 @@ def _number(field: Field, raw: Any) -> str:
         number = Decimal(str(raw).strip()) if not isinstance(raw, bool) else Decimal("nan")
     except InvalidOperation:
         number = Decimal("nan")
-    if not number.is_finite() or abs(number) >= LARGEST or -_exponent(number) > DECIMALS:
+    if not number.is_finite() or abs(number) >= LARGEST or _decimals(number) > DECIMALS:
         words_ = _("“%(name)s”应是数字，最多 %(n)s 位小数")
         raise FieldRefused(words_ % {"name": field.label, "n": DECIMALS}, field=field.key)
-    return f"{number.normalize():f}" if number else "0"
+    if not number:
+        return "0"
+    whole, _point, decimals = f"{number:f}".partition(".")
+    return f"{whole}.{decimals}".rstrip("0").rstrip(".") if decimals else whole
 
 
-def _exponent(number: Decimal) -> int:
-    exponent = number.normalize().as_tuple().exponent
-    return exponent if isinstance(exponent, int) else 0
+def _decimals(number: Decimal) -> int:
+    """Decimals that say something; ``normalize`` would round a number of more than 28 digits."""
+    _sign, digits, exponent = number.as_tuple()
+    if not number or not isinstance(exponent, int):
+        return 0
+    written = "".join(map(str, digits))
+    return -exponent - (len(written) - len(written.rstrip("0")))
 
 
 def _date(field: Field, raw: Any) -> str:
@@ -109,7 +117,9 @@ def _choices(field: Field, raw: Any) -> list[str]:
 
 def _yes_no(field: Field, raw: Any) -> bool:
     known = {True: True, False: False, "true": True, "false": False, "yes": True, "no": False}
-    known |= {"1": True, "0": False, _("是"): True, _("否"): False}
+    # The same words in every language of the pages: files and other systems do not know it.
+    with override(None):
+        known |= {"1": True, "0": False, _("是"): True, _("否"): False}
     key = raw.strip().lower() if isinstance(raw, str) else raw
     if isinstance(key, bool | str) and key in known:
         return known[key]

@@ -5,19 +5,20 @@ from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef, UniqueConstraint
+from django.db.models import Exists, OuterRef, Subquery, UniqueConstraint
 from django.utils.translation import gettext as _
 
 from crm.catalog.actions import refresh_order_totals
 from crm.customers import actions as customers
 from crm.customers.models import Customer
+from crm.fields.models import FieldValue
 from crm.shared.errors import DomainError
 from crm.timeline.actions import append_selected_facts, move_facts
 
 NUMBERS = ("external_userid", "customer_no", "unionid")
 FILLED = ("phone", "city", "birthday", "avatar", "channel_id")
 # Rows of the one who goes that say nothing new where the one who stays has them too.
-SUPERSEDED = ("identityconflict", "archiveconsent")
+SUPERSEDED = ("identityconflict", "archiveconsent", "fieldvalue")
 FACTS = "fact"
 
 # Which order is the first is decided anew for all of them together.
@@ -62,7 +63,19 @@ def contradictions(one: Customer, other: Customer) -> list[str]:
         and getattr(other, name)
         and getattr(one, name) != getattr(other, name)
     ]
-    return [words[name] for name in differing]
+    fields = [
+        _("“%(field)s”两边写的不同，先改成一致") % {"field": label} for label in _fields(one, other)
+    ]
+    return [words[name] for name in differing] + fields
+
+
+def _fields(one: Customer, other: Customer) -> list[str]:
+    """Names of the company's own fields that say something else on each side."""
+    theirs = FieldValue.unsafe_all.filter(customer=other, field=OuterRef("field"))
+    ours = FieldValue.unsafe_all.filter(customer=one).exclude(
+        value=Subquery(theirs.values("value"))
+    )
+    return list(ours.filter(Exists(theirs)).values_list("field__label", flat=True))
 
 
 def in_order(one: Customer, other: Customer) -> tuple[Customer, Customer]:

@@ -1,12 +1,15 @@
 """The company's own fields: what fits, who said it, and what may change."""
 
+import threading
 from datetime import date
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connection, transaction
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import override
 from hypothesis import given
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
@@ -44,7 +47,11 @@ def field(kind: str, **given) -> Field:
         (Kind.CHOICE, "金卡", "金卡"),
         (Kind.CHOICES, ["银卡", "金卡", "银卡"], ["金卡", "银卡"]),
         (Kind.CHOICES, "金卡", ["金卡"]),
+        (Kind.NUMBER, "1." + "0" * 30, "1"),
+        (Kind.NUMBER, "0e-999999999", "0"),
+        (Kind.NUMBER, "+1.20e1", "12"),
         (Kind.YES_NO, "是", True),
+        (Kind.YES_NO, "No", False),
         (Kind.YES_NO, False, False),
         (Kind.YES_NO, "", None),
     ],
@@ -63,6 +70,7 @@ def test_a_value_is_read_as_its_kind(kind, raw, stored):
         (Kind.NUMBER, "1e400"),
         (Kind.NUMBER, True),
         (Kind.NUMBER, "0.00001"),
+        (Kind.NUMBER, "1." + "0" * 30 + "1"),
         (Kind.DATE, "2027-02-29"),
         (Kind.DATE, "29.2.2028"),
         (Kind.CHOICE, "铜卡"),
@@ -101,6 +109,24 @@ def test_what_is_stored_is_read_again_as_itself(data, kind):
 @given(number=st.decimals(-(10**12), 10**12, places=4, allow_nan=False))
 def test_no_number_loses_a_digit(number):
     assert Decimal(read_value(field(Kind.NUMBER), str(number))) == number
+
+
+@given(whole=st.integers(-(10**14), 10**14), decimals=st.text("0123456789", max_size=60))
+def test_digits_are_kept_or_refused_and_never_rounded(whole, decimals):
+    raw = f"{whole}.{decimals}"
+    says_more = len(decimals.rstrip("0")) > 4
+    try:
+        with localcontext(prec=200):
+            assert Decimal(read_value(field(Kind.NUMBER), raw)) == Decimal(raw)
+        assert not says_more
+    except FieldRefused:
+        assert says_more
+
+
+def test_yes_and_no_are_read_alike_in_every_language():
+    with override("en"):
+        assert read_value(field(Kind.YES_NO), "是") is True
+        assert words(field(Kind.YES_NO), True) == "yes"
 
 
 # Saying
@@ -175,7 +201,7 @@ def test_a_field_changes_its_kind_only_where_every_value_fits(known):
     say({"customer": other, "user": known["user"]}, {"text": "7.50"})
     text.kind = "number"
     text.save()
-    assert actions.convert(text, by=known["user"], now=timezone.now()) == 2
+    assert actions.convert(text, by=known["user"], now=timezone.now()) == 1
     values = FieldValue.unsafe_all.filter(field=text).values_list("value", flat=True)
     assert sorted(values) == ["12", "7.5"]
 
@@ -193,6 +219,86 @@ def test_an_option_that_somebody_has_cannot_be_taken_away(known):
         instance=choice,
     )
     assert wider.is_valid(), wider.errors
+
+
+def test_as_many_long_options_as_are_allowed_can_be_chosen(known):
+    options = [f"{n:02}" + "很" * 62 for n in range(20)]
+    Field.objects.filter(key="choices").update(options=options)
+    assert say(known, {"choices": options}) == ["choices"]
+    assert stored(known) == {"choices": options}
+
+
+def test_the_admin_page_says_whose_value_does_not_fit(client, known):
+    say(known, {"text": "十二"})
+    text = Field.objects.get(key="text")
+    client.force_login(make_user(Role.ADMIN))
+    url = reverse("admin:crm_field_change", args=[text.pk])
+    data = {"label": "字段", "kind": "number", "options": "", "help": "", "position": 0}
+    answer = client.post(url, data)
+    assert answer.status_code == 200
+    assert known["customer"].name in answer.content.decode()
+    say(known, {"text": "12.50"})
+    assert client.post(url, data | {"is_active": "on"}).status_code == 302
+    assert stored(known) == {"text": "12.5"}
+
+
+def while_the_kind_changes(write) -> None:
+    """Run ``write`` in a thread between a field's change to a number and its commit."""
+    text = Field.objects.get(key="text")
+    with transaction.atomic():
+        text.kind = "number"
+        text.save()
+        actions.convert(text, by=make_user(Role.ADMIN), now=timezone.now())
+        writer = threading.Thread(target=write)
+        writer.start()
+        writer.join(timeout=1)
+    writer.join()
+
+
+@pytest.fixture
+def meanwhile(transactional_db):
+    """What a writer met who wrote words into the field while it became one of numbers."""
+    Field.objects.create(key="text", label="字段", kind="text")
+    agent = make_agent()
+    known = {"customer": make_friend(agent), "user": make_user(Role.ADMIN)}
+    met = []
+
+    def write() -> None:
+        try:
+            met.append(say(known, {"text": "十二"}))
+        except FieldRefused as refused:
+            met.append(str(refused))
+        connection.close()
+
+    def run():
+        while_the_kind_changes(write)
+        return met[0], stored(known)
+
+    return run
+
+
+def test_a_value_written_while_the_kind_changes_is_read_as_the_new_kind(meanwhile):
+    said, held = meanwhile()
+    assert "数字" in said
+    assert held == {}
+
+
+def test_twin_without_the_hold_a_number_says_words(meanwhile, monkeypatch):
+    monkeypatch.setenv("CHANGKE_GUARD_OFF", "fields.kind")
+    assert meanwhile() == (["text"], {"text": "十二"})
+
+
+def test_a_change_of_kind_reads_each_value_once(known, django_assert_max_num_queries):
+    text = Field.objects.get(key="text")
+    for n in range(30):
+        one = {"customer": make_friend(known["user"].agent), "user": known["user"]}
+        say(one, {"text": f"{n % 3}.50"})
+    text.kind = "number"
+    text.save()
+    with django_assert_max_num_queries(9):
+        assert actions.convert(text, by=known["user"], now=timezone.now()) == 30
+    values = FieldValue.unsafe_all.values_list("value", flat=True)
+    assert set(values) == {"0.5", "1.5", "2.5"}
 
 
 @pytest.mark.parametrize("key", ["Level", "1st", "a-b", ""])

@@ -13,6 +13,8 @@ from crm.agents.access import Role
 from crm.agents.models import AuditEntry
 from crm.customers.actions import ensure_customers, one_writer, record_milestones
 from crm.customers.models import Customer, IdentityConflict
+from crm.fields.actions import set_values
+from crm.fields.models import Field, FieldValue
 from crm.groups.models import Membership
 from crm.handover.models import Handover, Transfer
 from crm.identity.actions import (
@@ -160,6 +162,26 @@ def test_a_refused_merge_leaves_everything_as_it_was(pair, operator):
         merge_conflict(conflict_id=row.pk, by=operator, now=NOW)
     assert Fact.unsafe_all.get(kind__code="message_received").customer == filed
     assert AuditEntry.objects.filter(action="identity.merge").count() == 0
+
+
+def test_own_fields_that_agree_merge_and_those_that_differ_are_named(pair, operator):
+    friend, filed = pair
+    seat = Field.objects.create(key="seat", label="座位", kind="text")
+    diet = Field.objects.create(key="diet", label="饮食", kind="text")
+
+    def say(customer: Customer, **values) -> None:
+        set_values(customer=customer, values=values, source="api", by=operator, now=NOW)
+
+    say(friend, seat="靠窗")
+    say(filed, seat="过道", diet="素食")
+    row = conflict(friend, filed)
+    with pytest.raises(MergeRefused, match="座位"):
+        merge_conflict(conflict_id=row.pk, by=operator, now=NOW)
+    assert FieldValue.unsafe_all.count() == 3
+    say(filed, seat="靠窗")
+    kept = merge_conflict(conflict_id=row.pk, by=operator, now=NOW).kept
+    held = FieldValue.unsafe_all.filter(customer=kept).values_list("field_id", "value")
+    assert set(held) == {(seat.pk, "靠窗"), (diet.pk, "素食")}
 
 
 def test_two_open_transfers_cannot_become_one(pair, operator):
