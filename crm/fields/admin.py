@@ -31,7 +31,8 @@ class FieldForm(forms.ModelForm):
             raise ValidationError({"options": _("选项有重复")})
         if self.instance.pk and kind:
             # The field stays held until the request's transaction ends: what fits now, fits then.
-            if (found := actions.misfits(self.instance, kind, options)).count:
+            found = actions.misfits(self.instance, kind, options)
+            if found.count:
                 raise ValidationError({"kind": str(found.refusal())})
         return data
 
