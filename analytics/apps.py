@@ -13,6 +13,7 @@ class AnalyticsConfig(AppConfig):
 
     def ready(self) -> None:
         # Models exist only from here on. Importing them lets their figures be opened.
+        from analytics.funnels import figures as funnels
         from analytics.paths import figures as paths
         from analytics.pool import figures as pool
         from analytics.results import figures as results
@@ -25,6 +26,7 @@ class AnalyticsConfig(AppConfig):
 
         post_migrate.connect(seed_rule, sender=self)
         self.figures = (
+            funnels,
             paths,
             pool,
             results,

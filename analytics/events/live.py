@@ -8,6 +8,7 @@ whoever is outside the viewer's scope is left out before anything is folded.
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
+from hashlib import blake2b
 
 import numpy as np
 from django.utils.translation import gettext as _
@@ -64,6 +65,13 @@ class LiveSource:
             return cls()
         ids = np.fromiter(customers.values_list("pk", flat=True).iterator(), np.int64)
         return cls(allowed=np.sort(ids))
+
+    @property
+    def scope(self) -> str:
+        """A name for whom the viewer may see: the same name, the same customers."""
+        if self._allowed is None:
+            return "all"
+        return blake2b(self._allowed.tobytes(), digest_size=16).hexdigest()
 
     @cached_property
     def snapshot(self) -> Snapshot | None:

@@ -96,6 +96,7 @@ class Answer:
     data_time: datetime
     as_of: datetime
     previous: "Answer | None" = None
+    token: str = ""  # By which its people are found again; empty where they were not kept.
 
     def as_json(self) -> dict[str, Any]:
         names = self.question.breakdown

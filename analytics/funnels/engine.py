@@ -7,16 +7,25 @@ from django.utils.translation import gettext as _
 
 from analytics.events import kernel
 from analytics.events.folding import Folded, fold_parts, in_threads
+from analytics.events.kept import Keeper, Kept, KeptIds, in_state
 from analytics.events.source import Source, Value
 from analytics.funnels.amounts import Amounts
 from analytics.funnels.answer import Answer, CellFigures, median_and_p90, step_figures
 from analytics.funnels.planning import Prepared, prepare
-from analytics.funnels.question import Question, QuestionRefused
+from analytics.funnels.question import CUSTOMER, Question, QuestionRefused
 from analytics.funnels.resolving import check_figure, step_names
 
 
-def answer(question: Question, source: Source, labels: dict[str, str] | None = None) -> Answer:
-    """Count every step and cell of the question; `labels` names events for people."""
+def answer(
+    question: Question,
+    source: Source,
+    labels: dict[str, str] | None = None,
+    keeper: Keeper | None = None,
+) -> Answer:
+    """Count every step and cell of the question; `labels` names events for people.
+
+    With a `keeper` the answer has a token by which its people are found without folding again.
+    """
     prepared = prepare(question, source)
     parts, steps = prepared.source.parts, len(question.steps)
     cells = prepared.cells
@@ -31,6 +40,8 @@ def answer(question: Question, source: Source, labels: dict[str, str] | None = N
             totals.__iadd__(counts)
         if amounts:
             amounts.take(block, lock)
+        if keeper:
+            keeper.take(parts[block.part], block)
         return _seconds_of_members(block, filtered=bool(question.filters))
 
     collected = fold_parts(parts, prepared.plans, harvest, prepared.fold)
@@ -48,7 +59,27 @@ def answer(question: Question, source: Source, labels: dict[str, str] | None = N
         cells=_cell_figures(question, cells, totals, names, cents),
         data_time=source.data_time,
         as_of=prepared.as_of,
+        token=_written(keeper, prepared) if keeper else "",
     )
+
+
+def can_keep(question: Question) -> bool:
+    """Whether each customer has one entry, so that rows of the fold are people."""
+    return question.count == "unique" and question.unit == CUSTOMER
+
+
+def _written(keeper: Keeper, prepared: Prepared) -> str:
+    keys = [[value.key for value in cell] for cell in prepared.cells]
+    return keeper.write(prepared.question.as_json(), keys, prepared.source.data_time)
+
+
+def people_kept(
+    kept: Kept, question: Question, *, step: int, state: str, cell: dict[str, str] | None = None
+) -> KeptIds:
+    """The same as `people`, from what an answer kept."""
+    check_figure(question, step, state)
+    wanted = _wanted(question, kept.cell_keys, cell or {})
+    return kept.people(step=step, state=state, steps=len(question.steps), cells=wanted)
 
 
 def people(
@@ -60,11 +91,13 @@ def people(
     """
     check_figure(question, step, state)
     prepared = prepare(question, source)
-    wanted = _wanted_cells(prepared, cell or {})
+    keys = [[value.key for value in values] for values in prepared.cells]
+    numbers = _wanted(question, keys, cell or {})
+    wanted = None if numbers is None else np.isin(np.arange(len(keys)), numbers)
     steps, parts = len(question.steps), prepared.source.parts
 
     def harvest(block: Folded) -> np.ndarray:
-        chosen = _in_state(block, step, state, steps) & (block.cells >= 0)
+        chosen = in_state(block.levels, block.opens, step, state, steps) & (block.cells >= 0)
         if wanted is not None:
             chosen &= wanted[np.maximum(block.cells, 0)]
         return parts[block.part].columns.ids_at(block.units[chosen])
@@ -139,30 +172,19 @@ def _cell_figures(
     )
 
 
-def _wanted_cells(prepared: Prepared, keys: dict[str, str]) -> np.ndarray | None:
-    """Which cells have the given keys; None means all."""
+def _wanted(question: Question, cells: list[list[str]], keys: dict[str, str]) -> list[int] | None:
+    """Numbers of the cells that have the given keys; None means all."""
     if not keys:
         return None
-    names = prepared.question.breakdown
     for name in keys:
-        if name not in names:
+        if name not in question.breakdown:
             raise QuestionRefused(
                 _("这个漏斗没有按「%(name)s」细分") % {"name": name[:40]}, field="cell"
             )
-    return np.array(
-        [
-            all(value.key == keys.get(n, value.key) for n, value in zip(names, cell, strict=True))
-            for cell in prepared.cells
-        ],
-        bool,
-    )
-
-
-def _in_state(block: Folded, step: int, state: str, steps: int) -> np.ndarray:
-    if state == "reached" or (state == "converted" and step == steps):
-        return block.levels >= step
-    if state == "converted":
-        return block.levels > step
-    if step == steps:
-        return np.zeros(len(block.levels), bool)
-    return (block.levels == step) & ((block.opens == kernel.OPEN) == (state == "open"))
+    return [
+        number
+        for number, cell in enumerate(cells)
+        if all(
+            key == keys.get(name, key) for name, key in zip(question.breakdown, cell, strict=True)
+        )
+    ]

@@ -1,12 +1,12 @@
 """What pages, files, the API and commands ask: answers within the viewer's scope."""
 
-from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from analytics.events.kept import Keeper, Kept, kept_answer
 from analytics.events.live import LiveSource
 from analytics.events.regrouped import RegroupedSource, of_unit
 from analytics.events.source import Source, engine_of
@@ -14,12 +14,9 @@ from analytics.funnels.answer import Answer
 from analytics.funnels.models import SavedQuestion
 from analytics.funnels.question import Question
 from crm.agents.models import User
-from crm.customers.models import Customer
-from crm.customers.queries import CustomerRow, customer_rows
 from crm.timeline.catalogue import STANDARD_JOURNEY
 from crm.timeline.models import Fact, FactKind
 
-PEOPLE_PER_PAGE = 50
 RECENT_FACTS, SAID_BY_AT_LEAST, SUGGESTIONS = 2_000, 3, 40
 
 
@@ -33,11 +30,20 @@ def event_labels() -> dict[str, str]:
     return {kind.code: str(kind.label) for kind in FactKind.objects.all()}
 
 
-def ask(question: Question, *, user: User | None, source: Source | None = None) -> Answer:
-    """The answer within the user's scope."""
+def ask(
+    question: Question, *, user: User | None, source: Source | None = None, keep: bool = False
+) -> Answer:
+    """The answer within the user's scope.
+
+    With ``keep`` the people behind it are kept for a while under the answer's token.
+    """
     source = of_unit(source or source_for(user), question.unit)
     engine, labels = engine_of(source, "funnels"), event_labels()
-    found = engine.answer(question, source, labels)
+    if keep and user and isinstance(source, LiveSource) and engine.can_keep(question):
+        keeper = Keeper(viewer=user.pk, scope=source.scope)
+        found = engine.answer(question, source, labels, keeper)
+    else:
+        found = engine.answer(question, source, labels)
     if not question.compare:
         return found
     before = engine.answer(question.previous(source.data_time), source, labels)
@@ -63,50 +69,45 @@ class Figure:
     cell: tuple[tuple[str, str], ...] = ()
 
 
-def people_behind(question: Question, figure: Figure, *, user: User | None) -> list[int]:
-    """Ids of exactly the customers whom the figure counts for this user.
+@dataclass(frozen=True)
+class People:
+    """Ascending ids of the customers behind a figure, and how fresh they are."""
 
-    Where it counts sessions or attempts, these are the customers who had them.
+    ids: Sequence[int]
+    data_time: datetime
+
+
+def people_behind(
+    question: Question, figure: Figure, *, user: User | None, token: str = ""
+) -> People:
+    """Exactly the customers whom the figure counts for this user.
+
+    Where it counts sessions or attempts, these are the customers who had them. ``token`` names an
+    answer of this user whose people are still kept: then it is the list of that answer.
     """
-    source = of_unit(source_for(user), question.unit)
-    found = engine_of(source, "funnels").people(
+    live = source_for(user)
+    engine, cell = engine_of(live, "funnels"), dict(figure.cell) or None
+    if user and (kept := _kept(token, question, live, user)):
+        ids = engine.people_kept(kept, question, step=figure.step, state=figure.state, cell=cell)
+        return People(ids, kept.data_time)
+    source = of_unit(live, question.unit)
+    found = engine.people(
         question,
         source,
         step=figure.step,
         state=figure.state,
-        cell=dict(figure.cell) or None,
+        cell=cell,
     )
     if isinstance(source, RegroupedSource):
         found = source.customers_of(found)
-    return found.tolist()
+    return People(found.tolist(), live.data_time)
 
 
-@dataclass(frozen=True)
-class PeoplePage:
-    """One page of the people behind a figure, in order of their ids."""
-
-    rows: list[CustomerRow]
-    total: int
-    after: int | None
-    before: int | None
-
-
-def people_page(
-    question: Question, figure: Figure, *, user: User, params: Mapping[str, str]
-) -> PeoplePage:
-    """The page that follows `after`, or precedes `before`, or the first one."""
-    ids = people_behind(question, figure, user=user)
-    start = bisect_right(ids, _whole(params.get("after"), -1))
-    if "before" in params and "after" not in params:
-        start = max(0, bisect_left(ids, _whole(params["before"], 0)) - PEOPLE_PER_PAGE)
-    shown = ids[start : start + PEOPLE_PER_PAGE]
-    known = Customer.objects.for_user(user).select_related("channel").in_bulk(shown)
-    return PeoplePage(
-        rows=list(customer_rows(known[pk] for pk in shown if pk in known)),
-        total=len(ids),
-        after=shown[-1] if start + PEOPLE_PER_PAGE < len(ids) else None,
-        before=shown[0] if start and shown else None,
-    )
+def _kept(token: str, question: Question, source: LiveSource, user: User) -> Kept | None:
+    if not token:
+        return None
+    asked = question.as_json()
+    return kept_answer(token, viewer=user.pk, scope=source.scope, question=asked)
 
 
 def saved_questions(user: User) -> list[SavedQuestion]:
@@ -148,10 +149,6 @@ def _is_code(text: str) -> bool:
 def _is_plain(text: str) -> bool:
     """Short, and readable as part of a condition."""
     return 0 < len(text) <= 32 and text.isprintable() and not set(text) & set("<>=![],|")
-
-
-def _whole(text: str | None, otherwise: int) -> int:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else otherwise
 
 
 def default_values(today: Any) -> dict[str, Any]:

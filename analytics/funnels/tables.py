@@ -179,16 +179,29 @@ def file_header() -> list[str]:
         _("中位用时（秒）"),
         _("90% 用时（秒）"),
         _("数据时间"),
+        _("上一期到达"),
+        _("上一期占上一步"),
+        _("与上一期差值"),
+        _("差值下限"),
+        _("差值上限"),
     ]
 
 
 def file_rows(answer: Answer) -> Iterator[list[Any]]:
-    """All steps, then all steps of each cell."""
+    """All steps, beside the previous period where one was asked for, then all steps of cells."""
+    compared = {row.number: row for row in comparison_rows(answer)}
     for step in answer.steps:
-        yield _file_row(_("全部"), step, answer)
+        yield _file_row(_("全部"), step, answer) + _compared(compared.get(step.number))
     for cell in answer.cells:
         for step in cell.steps:
-            yield _file_row(cell_label(cell), step, answer)
+            yield _file_row(cell_label(cell), step, answer) + _compared(None)
+
+
+def _compared(row: ComparedRow | None) -> list[Any]:
+    if row is None:
+        return [None] * 5
+    difference = row.difference or (None, None, None)
+    return [row.reached_before, _rounded(row.before.value), *(_rounded(n) for n in difference)]
 
 
 def _file_row(label: str, step: StepFigures, answer: Answer) -> list[Any]:

@@ -286,7 +286,7 @@ def test_the_command_names_the_field_it_refuses():
 
 def people_url(**values):
     query = {"steps": STEPS, "window": "10d", "as_of": "2026-11-20", **values}
-    return reverse("analytics:funnels:people"), query
+    return reverse("analytics:figures:people", args=["funnel"]), query
 
 
 def test_a_lead_counts_and_opens_the_own_team_only(client):
@@ -329,8 +329,8 @@ def test_the_people_of_a_number_become_an_audience(client):
     customer_who(friend_added=0, group_joined=1)
     user = factories.make_user(Role.OPERATOR)
     client.force_login(user)
-    _url, query = people_url(step=1, state="dropped", name="没入群的人")
-    client.post(reverse("analytics:funnels:save_audience"), query)
+    _url, query = people_url(step=1, state="dropped", audience_name="没入群的人")
+    client.post(reverse("analytics:figures:save_audience", args=["funnel"]), query)
     [audience] = Audience.unsafe_all.all()
     assert (audience.name, audience.created_by, audience.customer_count) == ("没入群的人", user, 1)
     assert list(AudienceMember.objects.values_list("customer_id", flat=True)) == [lost.pk]
@@ -340,8 +340,8 @@ def test_the_people_of_a_number_become_an_audience(client):
 def test_nobody_becomes_no_audience(client):
     customer_who(friend_added=0)
     client.force_login(factories.make_user(Role.OPERATOR))
-    _url, query = people_url(step=2, state="dropped", name="空")
-    response = client.post(reverse("analytics:funnels:save_audience"), query)
+    _url, query = people_url(step=2, state="dropped", audience_name="空")
+    response = client.post(reverse("analytics:figures:save_audience", args=["funnel"]), query)
     assert response.status_code == 422
     assert not Audience.unsafe_all.exists()
 

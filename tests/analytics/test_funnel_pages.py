@@ -76,11 +76,13 @@ def test_a_refusal_stands_beside_its_field(client, asked, field):
 def test_the_previous_period_stands_beside_this_one(client):
     for day in (0, 7, 8):
         customer_who(friend_added=day, group_joined=day + 1)
-    response = client.get(
-        reverse(PAGE),
-        {"steps": STEPS, "from": "2026-11-08", "to": "2026-11-14", "compare": "previous"},
-    )
-    rows = response.context["comparison"]
+    asked = {"steps": STEPS, "from": "2026-11-08", "to": "2026-11-14", "compare": "previous"}
+    rows = client.get(reverse(PAGE), asked).context["comparison"]
+    file = client.get(reverse("analytics:funnels:export"), asked | {"format": "xlsx"})
+    sheet = load_workbook(io.BytesIO(b"".join(file))).active
+    [*_head, before, _share, difference, low, high] = [cell.value for cell in sheet[3]]
+    assert before == rows[1].reached_before
+    assert (difference, low, high) == tuple(round(n, 6) for n in rows[1].difference)
     assert [(row.reached, row.reached_before) for row in rows][:2] == [(2, 1), (2, 1)]
     assert rows[1].difference[1] <= rows[1].difference[0] <= rows[1].difference[2]
 

@@ -259,4 +259,4 @@ def test_the_people_behind_sessions_are_their_customers():
     visit(customer, 0, "friend_added", "s1")
     visit(customer, 1, "friend_added", "s2")
     question = question_from({"steps": "friend_added", "unit": "property:session_id"})
-    assert people_behind(question, Figure(1, "reached"), user=None) == [customer.pk]
+    assert people_behind(question, Figure(1, "reached"), user=None).ids == [customer.pk]
