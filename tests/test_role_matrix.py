@@ -48,8 +48,9 @@ SEES = {
     Role.SERVICE: NOTHING,
 }
 # Who sees what belongs to another login, beside its owner.
-# Names a kind of number, not an object; who is counted is narrowed like any list of customers.
-NOT_OBJECTS = {"figure"}
+# `figure` names a kind of number, and who is counted is narrowed like any list of customers; a
+# `ticket` is whatever its person calls it, kept under that person's own number.
+NOT_OBJECTS = {"figure", "ticket"}
 SEES_OTHERS = {
     "audience_id": {Role.OPERATOR},
     "job_id": set(),

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from analytics.events import kernel
+from analytics.events import budget, kernel
 from analytics.events.columns import Columns, Dimension, sealed
 
 BLOCK_CUSTOMERS = 1 << 16
@@ -123,11 +123,27 @@ def fold_parts(
 
 
 def in_threads(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-    """`work` on each item, on all cores; results in order of the items."""
+    """`work` on each item, on all cores; results in order of the items.
+
+    Within a budget it is asked before each item, and told after it; see `budget`.
+    """
+    if purse := budget.current():
+        purse.expect(len(items))
+        work = _within(purse, work)
     if len(items) < 2 or THREADS == 1:
         return [work(item) for item in items]
-    with ThreadPoolExecutor(THREADS) as pool:
+    with ThreadPoolExecutor(THREADS, initializer=budget.step_back) as pool:
         return list(pool.map(work, items))
+
+
+def _within(purse: budget.Budget, work: Callable[[Item], Result]) -> Callable[[Item], Result]:
+    def checked(item: Item) -> Result:
+        purse.check()
+        result = work(item)
+        purse.did()
+        return result
+
+    return checked
 
 
 def block_bounds(offsets: np.ndarray) -> list[int]:

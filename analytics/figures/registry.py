@@ -9,6 +9,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from analytics.charts.rates import Rate
+from analytics.events.budget import whole_budget
 from crm.agents.models import User
 from crm.shared.errors import DomainError
 
@@ -62,4 +63,5 @@ def open_figure(name: str, params: QueryDict, user: User) -> Opened:
     """The people behind one number for this user; raises FigureRefused, or what its page raises."""
     if name not in _openers:
         raise FigureRefused(_("没有这个数字，请从报表页点开"), field="name")
-    return _openers[name](params, user)
+    with whole_budget():
+        return _openers[name](params, user)

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from analytics.events.budget import whole_budget
 from analytics.funnels.parsing import question_from
 from analytics.funnels.queries import ask, level_of_each, source_for
 from analytics.funnels.question import COMPARISONS, COUNTS, ENTRIES, ORDERS, QuestionRefused
@@ -132,7 +133,8 @@ class FunnelView(APIView):
             raise QuestionRefused("levels: true / false", field="levels")
         question = question_from(values)
         source = source_for(request.user)
-        body = ask(question, user=request.user, source=source).as_json()
-        if with_levels:
-            body["levels"] = level_of_each(question, user=request.user, source=source)
+        with whole_budget():
+            body = ask(question, user=request.user, source=source).as_json()
+            if with_levels:
+                body["levels"] = level_of_each(question, user=request.user, source=source)
         return Response(body)

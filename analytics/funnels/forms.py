@@ -16,7 +16,7 @@ from analytics.funnels.question import MAX_STEPS, STATES, Question, QuestionRefu
 # What belongs to a figure or a place in a list, not to the question.
 FIGURE_FIELDS = (
     "step", "state", "answer", "after", "before", "panel", "csrfmiddlewaretoken", "name",
-    "audience_name", "format",
+    "audience_name", "format", "wait",
 )  # fmt: skip
 CELL_PREFIX = "cell_"
 BREAKDOWNS = (

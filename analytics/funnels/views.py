@@ -1,5 +1,6 @@
 """Where do we lose people? The funnel page and its file."""
 
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -11,12 +12,11 @@ from django.views.decorators.http import require_GET
 
 from analytics.funnels import charts, figures, tables
 from analytics.funnels.answer import Answer
+from analytics.funnels.asking import asked_by_page, asked_patiently
 from analytics.funnels.forms import FunnelForm, breakdown_label
 from analytics.funnels.queries import ask, event_labels, saved_questions
-from analytics.funnels.question import QuestionRefused
 from crm.agents.access import Permission, Scope, requires
 from crm.agents.actions import audit
-from crm.shared.errors import DomainError
 from crm.shared.sheets import sheet_response
 from crm.shared.times import corp_zone, local_day
 
@@ -28,9 +28,11 @@ CELLS_SHOWN = 100
 def funnel(request: HttpRequest) -> HttpResponse:
     """The page: an answer in words, the picture, the same numbers as a table."""
     form = _form(request.GET)
-    answer = _answer(form, request, keep=True)
+    asked = asked_by_page(form, request, partial(ask, user=request.user, keep=True))
+    answer = asked.answer
     context = {
         "form": form,
+        "ticket": asked.ticket,
         "query": form.query().urlencode(),
         "hidden": [(name, value) for name, vs in form.query().lists() for value in vs],
         "saved": saved_questions(request.user),
@@ -40,8 +42,8 @@ def funnel(request: HttpRequest) -> HttpResponse:
         context |= _answer_context(form, answer) | {
             "may_export": request.user.can(Permission.EXPORT)
         }
-    status = 200 if answer else 422
-    return TemplateResponse(request, "analytics/funnels/funnel.html", context, status=status)
+    template = "analytics/funnels/funnel.html"
+    return TemplateResponse(request, template, context, status=asked.status)
 
 
 @requires(Permission.EXPORT, scope=Scope.CUSTOMER, audit=True)
@@ -49,7 +51,7 @@ def funnel(request: HttpRequest) -> HttpResponse:
 def export_funnel(request: HttpRequest) -> HttpResponseBase:
     """The page's numbers as a file."""
     form = _form(request.GET)
-    answer = _answer(form, request)
+    answer = asked_patiently(form, partial(ask, user=request.user))
     if answer is None:
         return _refused(request, form)
     now = timezone.now()
@@ -61,20 +63,6 @@ def export_funnel(request: HttpRequest) -> HttpResponseBase:
 
 def _form(params: QueryDict) -> FunnelForm:
     return FunnelForm(params, today=local_day(timezone.now()), events=event_labels())
-
-
-def _answer(form: FunnelForm, request: HttpRequest, *, keep: bool = False) -> Answer | None:
-    """The answer, or None with the reason on the form."""
-    question = form.question()
-    if question is None:
-        return None
-    try:
-        return ask(question, user=request.user, keep=keep)
-    except QuestionRefused as refusal:
-        form.refuse(refusal)
-    except DomainError as refusal:
-        form.add_error(None, str(refusal))
-    return None
 
 
 def _answer_context(form: FunnelForm, answer: Answer) -> dict[str, Any]:

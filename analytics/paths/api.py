@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from analytics.events.budget import whole_budget
 from analytics.paths.queries import ask
 from analytics.paths.question import DIRECTIONS, path_from
 from crm.agents.access import Permission, Policy, Scope
@@ -79,4 +80,5 @@ class PathsView(APIView):
     def post(self, request: Request) -> Response:
         if not isinstance(request.data, dict):
             raise ValidationError({"body": ["send one JSON object"]})
-        return Response(ask(path_from(request.data), user=request.user).as_json())
+        with whole_budget():
+            return Response(ask(path_from(request.data), user=request.user).as_json())

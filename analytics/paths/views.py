@@ -1,5 +1,6 @@
 """Where do customers go after a step, and where did they come from? The page and its file."""
 
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,8 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from analytics.funnels.asking import asked_by_page, asked_patiently
 from analytics.funnels.queries import event_labels
-from analytics.funnels.question import QuestionRefused
 from analytics.paths import charts, tables
 from analytics.paths.answer import PathAnswer
 from analytics.paths.figures import NAME, definition_of
@@ -19,7 +20,6 @@ from analytics.paths.forms import PathForm
 from analytics.paths.queries import ask
 from crm.agents.access import Permission, Scope, requires
 from crm.agents.actions import audit
-from crm.shared.errors import DomainError
 from crm.shared.sheets import sheet_response
 from crm.shared.times import corp_zone, local_day
 
@@ -31,12 +31,13 @@ TEMPLATE = "analytics/paths/paths.html"
 def paths(request: HttpRequest) -> HttpResponse:
     """The page: the answer in words, the bands, the ways and the whole paths."""
     form = _form(request.GET)
-    answer = _answer(form, request)
-    context = _base(form)
+    asked = asked_by_page(form, request, partial(ask, user=request.user))
+    answer = asked.answer
+    context = _base(form) | {"ticket": asked.ticket}
     if answer:
         context |= _answer_context(form, answer)
         context["may_export"] = request.user.can(Permission.EXPORT)
-    return TemplateResponse(request, TEMPLATE, context, status=200 if answer else 422)
+    return TemplateResponse(request, TEMPLATE, context, status=asked.status)
 
 
 @requires(Permission.EXPORT, scope=Scope.CUSTOMER, audit=True)
@@ -44,7 +45,7 @@ def paths(request: HttpRequest) -> HttpResponse:
 def export_paths(request: HttpRequest) -> HttpResponseBase:
     """The page's numbers as a file."""
     form = _form(request.GET)
-    answer = _answer(form, request)
+    answer = asked_patiently(form, partial(ask, user=request.user))
     if answer is None:
         return TemplateResponse(request, TEMPLATE, _base(form), status=422)
     now = timezone.now()
@@ -60,20 +61,6 @@ def _form(params: QueryDict) -> PathForm:
 
 def _base(form: PathForm) -> dict[str, Any]:
     return {"form": form, "query": form.query().urlencode(), "zone": corp_zone().key}
-
-
-def _answer(form: PathForm, request: HttpRequest) -> PathAnswer | None:
-    """The answer, or None with the reason on the form."""
-    question = form.question()
-    if question is None:
-        return None
-    try:
-        return ask(question, user=request.user)
-    except QuestionRefused as refusal:
-        form.refuse(refusal)
-    except DomainError as refusal:
-        form.add_error(None, str(refusal))
-    return None
 
 
 def _answer_context(form: PathForm, answer: PathAnswer) -> dict[str, Any]:

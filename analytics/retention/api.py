@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from analytics.events.budget import whole_budget
 from analytics.retention.parsing import retention_from
 from analytics.retention.queries import ask
 from analytics.retention.question import KINDS, MODES, PERIODS
@@ -83,4 +84,5 @@ class RetentionView(APIView):
     def post(self, request: Request) -> Response:
         if not isinstance(request.data, dict):
             raise ValidationError({"body": ["send one JSON object"]})
-        return Response(ask(retention_from(request.data), user=request.user).as_json())
+        with whole_budget():
+            return Response(ask(retention_from(request.data), user=request.user).as_json())

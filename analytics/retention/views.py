@@ -1,5 +1,6 @@
 """Do customers come back? The retention page and its file."""
 
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -9,8 +10,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from analytics.funnels.asking import asked_by_page, asked_patiently
 from analytics.funnels.queries import event_labels
-from analytics.funnels.question import QuestionRefused
 from analytics.retention import charts, tables
 from analytics.retention.answer import RetentionAnswer
 from analytics.retention.figures import NAME, definition_of, step_words
@@ -18,7 +19,6 @@ from analytics.retention.forms import RetentionForm
 from analytics.retention.queries import ask
 from crm.agents.access import Permission, Scope, requires
 from crm.agents.actions import audit
-from crm.shared.errors import DomainError
 from crm.shared.sheets import sheet_response
 from crm.shared.times import corp_zone, local_day
 
@@ -30,13 +30,20 @@ COHORTS_SHOWN = 60
 def retention(request: HttpRequest) -> HttpResponse:
     """The page: the answer in words, the curve, the table of cohorts."""
     form = _form(request.GET)
-    answer = _answer(form, request)
-    context = {"form": form, "query": form.query().urlencode(), "zone": corp_zone().key}
+    asked = asked_by_page(form, request, partial(ask, user=request.user))
+    answer = asked.answer
+    context = {
+        "form": form,
+        "query": form.query().urlencode(),
+        "zone": corp_zone().key,
+        "ticket": asked.ticket,
+    }
     if answer:
         context |= _answer_context(form, answer)
         context["may_export"] = request.user.can(Permission.EXPORT)
-    status = 200 if answer else 422
-    return TemplateResponse(request, "analytics/retention/retention.html", context, status=status)
+    return TemplateResponse(
+        request, "analytics/retention/retention.html", context, status=asked.status
+    )
 
 
 @requires(Permission.EXPORT, scope=Scope.CUSTOMER, audit=True)
@@ -44,7 +51,7 @@ def retention(request: HttpRequest) -> HttpResponse:
 def export_retention(request: HttpRequest) -> HttpResponseBase:
     """The page's numbers as a file."""
     form = _form(request.GET)
-    answer = _answer(form, request)
+    answer = asked_patiently(form, partial(ask, user=request.user))
     if answer is None:
         context = {"form": form, "query": form.query().urlencode(), "zone": corp_zone().key}
         return TemplateResponse(request, "analytics/retention/retention.html", context, status=422)
@@ -57,20 +64,6 @@ def export_retention(request: HttpRequest) -> HttpResponseBase:
 
 def _form(params: QueryDict) -> RetentionForm:
     return RetentionForm(params, today=local_day(timezone.now()), events=event_labels())
-
-
-def _answer(form: RetentionForm, request: HttpRequest) -> RetentionAnswer | None:
-    """The answer, or None with the reason on the form."""
-    question = form.question()
-    if question is None:
-        return None
-    try:
-        return ask(question, user=request.user)
-    except QuestionRefused as refusal:
-        form.refuse(refusal)
-    except DomainError as refusal:
-        form.add_error(None, str(refusal))
-    return None
 
 
 def _answer_context(form: RetentionForm, answer: RetentionAnswer) -> dict[str, Any]:

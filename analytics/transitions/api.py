@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from analytics.events.budget import whole_budget
 from analytics.transitions.queries import ask
 from analytics.transitions.question import SCHEMES, transition_from
 from crm.agents.access import Permission, Policy, Scope
@@ -64,4 +65,5 @@ class TransitionsView(APIView):
     def post(self, request: Request) -> Response:
         if not isinstance(request.data, dict):
             raise ValidationError({"body": ["send one JSON object"]})
-        return Response(ask(transition_from(request.data), user=request.user).as_json())
+        with whole_budget():
+            return Response(ask(transition_from(request.data), user=request.user).as_json())
