@@ -220,8 +220,12 @@ def test_the_page_tells_state_error_remedy_and_repairs(client, wecom_sandbox):
     sync()
     wecom_sandbox.step("add")
     reconciling.reconcile_all(trigger=Reconcile.Trigger.NIGHTLY)
-    good = client.get(reverse("crm:sync:health")).content.decode()
-    assert "修复了 1 处" in good and "行数一致" in good
+    page = client.get(reverse("crm:sync:health"))
+    good = page.content.decode()
+    # Until noon a day without a word may be one that WeCom has not counted yet.
+    left = {str(health.object) for health, _remains in page.context["differences"]}
+    assert left <= {"agent_days", "owner_days"}
+    assert "修复了 1 处" in good and ("行数一致" in good) is not bool(left)
     wecom_sandbox.fault("externalcontact/get_corp_tag_list", "errcode", errcode=60020)
     sync("tags")
     bad = client.get(reverse("crm:sync:health")).content.decode()
