@@ -166,7 +166,7 @@ COLUMNS_DIR = STATE_DIR / "columns"
 # The second engine for questions; empty means that there is none.
 CLICKHOUSE_URL = env.str("CLICKHOUSE_URL", "")
 CLICKHOUSE_CLUSTER = env.str("CLICKHOUSE_CLUSTER", "")
-# Seconds that a page gives a question before it shows a progress bar, and those of the whole answer.
+# Seconds that a page gives a question before it shows a progress bar, and those of any answer.
 QUESTION_QUICK_SECONDS = env.float("QUESTION_QUICK_SECONDS", 4)
 QUESTION_SECONDS = env.float("QUESTION_SECONDS", 60)
 # Bitmaps of segments that each process keeps in memory between questions.
