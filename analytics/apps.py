@@ -17,6 +17,7 @@ class AnalyticsConfig(AppConfig):
         from analytics.paths import figures as paths
         from analytics.pool import figures as pool
         from analytics.results import figures as results
+        from analytics.results import post_figures as posts
         from analytics.retention import figures as retention
         from analytics.rfm import figures as rfm
         from analytics.segments import figures as segments
@@ -29,6 +30,7 @@ class AnalyticsConfig(AppConfig):
             funnels,
             paths,
             pool,
+            posts,
             results,
             retention,
             rfm,

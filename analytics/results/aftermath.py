@@ -1,12 +1,13 @@
-"""Deletions after a send, against what is usual for the same accounts.
+"""Deletions after a send or a post, against what is usual for the same account.
 
-For every agent: customers who deleted them within 48 hours of the send, and in each 48 hours of the
-four weeks before. The one-sided p is the exact conditional test of two Poisson rates (Przyborowski
-& Wilenski 1940): given all deletions, the share that fell into the later window is binomial.
+For every account: customers who deleted it within 48 hours, and in each 48 hours of the four weeks
+before. The one-sided p is the exact conditional test of two Poisson rates (Przyborowski & Wilenski
+1940): given all deletions, the share that fell into the later window is binomial.
 """
 
-from collections import Counter
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,54 +20,73 @@ ALARM = 0.05
 
 
 @dataclass(frozen=True)
-class Aftermath:
-    """One account. ``usual`` is its mean per 48 hours; ``p_value`` of "no more than usual"."""
+class Start:
+    """Something went out from an account; ``key`` tells one from another."""
 
+    key: Hashable
     agent_id: int
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Aftermath:
+    """One start. ``usual``: the account's mean in 48 hours; ``p_value``: of "no more than it"."""
+
+    start: Start
     agent: str
-    deletions: int
     usual: float
     p_value: float
     people: tuple[int, ...]
+
+    @property
+    def agent_id(self) -> int:
+        return self.start.agent_id
+
+    @property
+    def deletions(self) -> int:
+        return len(self.people)
 
     @property
     def is_high(self) -> bool:
         return self.p_value < ALARM and self.deletions > self.usual
 
 
-def aftermath(starts: Iterable[tuple[int, datetime]], user: User) -> list[Aftermath]:
-    """For each (agent, when their send or post went out) in scope: most alarming first."""
-    begun = dict(starts)
-    seen = dict(Agent.objects.for_user(user).filter(pk__in=begun).values_list("pk", "name"))
-    after: dict[int, set[int]] = {pk: set() for pk in seen}
-    before: Counter[int] = Counter()
-    for agent_id, customer_id, at in _deletions(begun, list(seen)):
-        since = begun[agent_id]
-        if since <= at < since + WINDOW:
-            after[agent_id].add(customer_id)
-        elif since - BEFORE_WINDOWS * WINDOW <= at < since:
-            before[agent_id] += 1
-    rows = [
-        Aftermath(
-            pk, seen[pk], len(people), before[pk] / BEFORE_WINDOWS,
-            _p_value(len(people), before[pk]), tuple(sorted(people)),
-        )
-        for pk, people in after.items()
-    ]  # fmt: skip
+def aftermath(starts: Iterable[Start], user: User) -> list[Aftermath]:
+    """What followed each start of accounts in scope: most alarming first."""
+    starts = list(starts)
+    agents = Agent.objects.for_user(user).filter(pk__in={start.agent_id for start in starts})
+    seen = dict(agents.values_list("pk", "name"))
+    chosen = [start for start in starts if start.agent_id in seen]
+    told = _deletions(chosen)
+    rows = [_row(start, seen[start.agent_id], told[start.agent_id]) for start in chosen]
     return sorted(rows, key=lambda row: (row.p_value, -row.deletions, row.agent_id))
 
 
-def _deletions(begun: dict[int, datetime], agents: list[int]) -> list[tuple[int, int, datetime]]:
-    if not agents:
-        return []
-    starts = [begun[pk] for pk in agents]
+def _row(start: Start, name: str, told: list[tuple[datetime, int]]) -> Aftermath:
+    def place(at: datetime) -> int:
+        return bisect_left(told, at, key=lambda row: row[0])
+
+    first = place(start.at)
+    after = {customer for _at, customer in told[first : place(start.at + WINDOW)]}
+    before = first - place(start.at - BEFORE_WINDOWS * WINDOW)
+    usual = before / BEFORE_WINDOWS
+    return Aftermath(start, name, usual, _p_value(len(after), before), tuple(sorted(after)))
+
+
+def _deletions(starts: list[Start]) -> dict[int, list[tuple[datetime, int]]]:
+    """(when, who) by account, in order of time."""
+    found: dict[int, list[tuple[datetime, int]]] = defaultdict(list)
+    if not starts:
+        return found
     facts = Fact.unsafe_all.filter(
         kind__code="friend_deleted_by_customer",
-        agent__in=agents,
-        at__gte=min(starts) - BEFORE_WINDOWS * WINDOW,
-        at__lt=max(starts) + WINDOW,
+        agent__in={start.agent_id for start in starts},
+        at__gte=min(start.at for start in starts) - BEFORE_WINDOWS * WINDOW,
+        at__lt=max(start.at for start in starts) + WINDOW,
     )
-    return list(facts.values_list("agent_id", "customer_id", "at"))
+    for agent_id, at, customer_id in facts.order_by("at").values_list("agent_id", "at", "customer"):
+        found[agent_id].append((at, customer_id))
+    return found
 
 
 def _p_value(after: int, before: int) -> float:

@@ -2,14 +2,16 @@
 
 from django.http import Http404
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema, inline_serializer
+from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from analytics.results.figures import days_from
-from analytics.results.judging import judge
+from analytics.results.judging import DEFINITION_VERSION, judge
+from analytics.results.post_figures import range_from
+from analytics.results.posts import accounts
 from crm.agents.access import Permission, Policy, Scope
 from crm.outreach.models import MassSend
 
@@ -32,6 +34,65 @@ _ANSWER = inline_serializer(
         "definition_version": serializers.IntegerField(),
     },
 )
+
+
+_POST = inline_serializer(
+    "FollowedPost",
+    {
+        "agent": serializers.CharField(),
+        "at": serializers.DateTimeField(),
+        "moment": serializers.IntegerField(allow_null=True),
+        "deletions": serializers.IntegerField(),
+        "usual": serializers.FloatField(),
+        "p_value": serializers.FloatField(),
+        "is_high": serializers.BooleanField(),
+    },
+    many=True,
+)
+
+
+class PostsView(APIView):
+    """Posts to Moments of the last ``range`` (30 or 90) days, and deletions within 48 hours."""
+
+    policy = Policy(Permission.API_FIGURES, Scope.AGENT)
+
+    @extend_schema(
+        responses={
+            200: inline_serializer(
+                "FollowedPosts",
+                {
+                    "range": serializers.IntegerField(),
+                    "warned": serializers.ListField(child=serializers.CharField()),
+                    "posts": _POST,
+                    "definition_version": serializers.IntegerField(),
+                },
+            )
+        },
+        parameters=[OpenApiParameter("range", int, description="30 or 90 days")],
+    )
+    def get(self, request: Request) -> Response:
+        days = range_from(request.query_params)
+        found = accounts(request.user, days=days, now=timezone.now())
+        return Response(
+            {
+                "range": days,
+                "warned": [account.agent for account in found if account.is_warned],
+                "posts": [
+                    {
+                        "agent": account.agent,
+                        "at": post.at,
+                        "moment": post.moment_id,
+                        "deletions": after.deletions,
+                        "usual": after.usual,
+                        "p_value": after.p_value,
+                        "is_high": after.is_high,
+                    }
+                    for account in found
+                    for post, after in account.posts
+                ],
+                "definition_version": DEFINITION_VERSION,
+            }
+        )
 
 
 class SendResultsView(APIView):

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from analytics.figures.registry import FigureRefused, Opened, register
-from analytics.results.aftermath import aftermath
+from analytics.results.aftermath import Start, aftermath
 from analytics.results.judging import ARMS, DAYS, DEFAULT_DAYS, DEFINITION_VERSION, judge
 from analytics.results.outcomes import LABELS
 from crm.agents.models import User
@@ -70,11 +70,12 @@ def open_result(params: QueryDict, user: User) -> Opened:
     )
 
 
-def starts_of(send: MassSend) -> list[tuple[int, object]]:
-    """When each agent's part of a send went out, or was to go out."""
+def starts_of(send: MassSend) -> list[Start]:
+    """When each agent's part of a send went out, or was to go out: the first batch tells."""
     batches = MassBatch.unsafe_all.filter(send=send).order_by("-number")
     rows = batches.values_list("agent_id", "confirmed_at", "accepted_at")
-    return [(agent, confirmed or accepted or send.send_at) for agent, confirmed, accepted in rows]
+    first = {agent: confirmed or accepted for agent, confirmed, accepted in rows}
+    return [Start(send.pk, agent, at or send.send_at) for agent, at in first.items()]
 
 
 def open_deletions(params: QueryDict, user: User) -> Opened:

@@ -10,10 +10,9 @@ from analytics.experiments.effects import Interval
 from analytics.experiments.samples import Sample
 from analytics.figures.numbers import Number, meaning, opening
 from analytics.results.aftermath import Aftermath
-from analytics.results.figures import DELETIONS, NAME, arm_words, definition
+from analytics.results.figures import NAME, arm_words, definition
 from analytics.results.judging import Judgement
 from analytics.results.outcomes import LABELS
-from crm.outreach.models import MassSend
 from crm.shared.formatting import rate as rate_text
 
 
@@ -112,7 +111,7 @@ def _interval(found: Interval, is_share: bool) -> str:
 
 @dataclass(frozen=True)
 class DeletionRow:
-    """One account after the send."""
+    """One account after a send or a post; ``number`` opens where there is a list of its own."""
 
     agent: str
     number: Number
@@ -120,12 +119,12 @@ class DeletionRow:
     is_high: bool
 
 
-def deletion_rows(send: MassSend, found: list[Aftermath]) -> list[DeletionRow]:
-    """Accounts, most alarming first."""
+def after_rows(found: list[Aftermath], figure: str, **query: object) -> list[DeletionRow]:
+    """Accounts after a send or a post, most alarming first; the figure lists who left."""
     return [
         DeletionRow(
             row.agent,
-            opening(DELETIONS, len(row.people), row.agent, send=send.pk, agent=row.agent_id),
+            opening(figure, row.deletions, row.agent, agent=row.agent_id, **query),
             f"{row.usual:.1f}",
             row.is_high,
         )

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET
 
 from analytics.results import tables
 from analytics.results.aftermath import aftermath
-from analytics.results.figures import days_from, definition, starts_of
+from analytics.results.figures import DELETIONS, days_from, definition, starts_of
 from analytics.results.judging import DAYS, Judgement, judge
 from crm.agents.access import Permission, Scope, requires
 from crm.agents.actions import audit
@@ -44,7 +44,9 @@ def send_results(request: HttpRequest, send_id: int) -> HttpResponse:
 
 
 def _deletions(request: HttpRequest, found: Judgement) -> list[Any]:
-    return tables.deletion_rows(found.send, aftermath(starts_of(found.send), request.user))
+    return tables.after_rows(
+        aftermath(starts_of(found.send), request.user), DELETIONS, send=found.send.pk
+    )
 
 
 @requires(Permission.EXPORT, scope=Scope.SEND, audit=True)

@@ -234,6 +234,7 @@ def detail_context(request: HttpRequest, moment: Moment) -> dict:
         "may_submit": moment.state == Moment.State.DRAFT and user.can(Permission.MOMENT_SCHEDULE),
         "may_cancel": policies.can_cancel_moment(user, moment),
         "may_approve": policies.can_approve_moment(user, moment),
+        "may_judge": user.can(Permission.ANALYTICS_VIEW) and bool(moment.wecom_moment_id),
         "may_copy": user.can(Permission.MOMENT_SCHEDULE),
         "is_author": policies.is_author(user, moment),
         "quiet_until": quiet[1] if quiet else None,

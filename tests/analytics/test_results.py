@@ -10,7 +10,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from analytics.results.aftermath import aftermath
+from analytics.results.aftermath import Start, aftermath
 from analytics.results.judging import judge
 from crm.agents.access import Role
 from tests import factories
@@ -167,7 +167,10 @@ def test_deletions_after_a_send_stand_against_the_account_s_usual(agent):
     deleted(agent, 48.5, 9)  # Too late.
     deleted(agent, -48 * 14 - 1, 9)  # Too early.
     deleted(calm, 5, 2)
-    found = {row.agent_id: row for row in aftermath([(agent.pk, start), (calm.pk, start)], user)}
+    found = {
+        row.agent_id: row
+        for row in aftermath([Start(1, one.pk, start) for one in (agent, calm)], user)
+    }
     assert (found[agent.pk].deletions, found[agent.pk].usual) == (6, 1.0)
     assert found[agent.pk].is_high
     assert (found[calm.pk].deletions, found[calm.pk].usual) == (2, 2.0)
