@@ -166,6 +166,8 @@ COLUMNS_DIR = STATE_DIR / "columns"
 # The second engine for questions; empty means that there is none.
 CLICKHOUSE_URL = env.str("CLICKHOUSE_URL", "")
 CLICKHOUSE_CLUSTER = env.str("CLICKHOUSE_CLUSTER", "")
+# Days within which a person who asks about their own data is answered.
+SUBJECT_REQUEST_DAYS = env.int("SUBJECT_REQUEST_DAYS", 15)
 # Seconds that a page gives a question before it shows a progress bar, and those of any answer.
 QUESTION_QUICK_SECONDS = env.float("QUESTION_QUICK_SECONDS", 4)
 QUESTION_SECONDS = env.float("QUESTION_SECONDS", 60)

@@ -20,6 +20,7 @@ import crm.moments.models
 import crm.outbox.models
 import crm.outreach.models
 import crm.statistics.models
+import crm.subjects.models
 import crm.sync.models
 import crm.tagging.models
 import crm.timeline.models

@@ -21,6 +21,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("outbox/", include("crm.outbox.urls")),
     path("sends/", include("crm.outreach.urls")),
     path("plan/", include("crm.planner.urls")),
+    path("subject-requests/", include("crm.subjects.urls")),
     path("sync/", include("crm.sync.urls")),
     path("tags/", include("crm.tagging.urls")),
     path("welcomes/", include("crm.acquisition.urls")),

@@ -30,6 +30,7 @@ from crm.moments.images import store_image
 from crm.moments.models import Moment, MomentTask
 from crm.outbox.models import OutboxItem
 from crm.outreach.models import MassBatch, MassSend, Replay
+from crm.subjects.models import SubjectRequest
 from crm.tagging.models import AudienceTag, TagBatch
 from tests.factories import make_agent, make_department, make_friend, make_group, make_user
 
@@ -115,6 +116,10 @@ def house(db, settings, tmp_path) -> House:
         objects["image_id"][near] = moment.images.get().pk
         objects["item_id"][near] = _item(moment, stranger).pk
         objects["send_id"][near] = _send(agent, stranger).pk
+        objects.setdefault("request_id", {})[near] = SubjectRequest.unsafe_all.create(
+            customer_id=objects["customer_id"][near], customer_ref=1, kind="show", asked_how="x",
+            received_at=now, due_on=now.date(),
+        ).pk  # fmt: skip
         objects.setdefault("follow_up_id", {})[near] = _follow_up(
             agent, objects["customer_id"][near]
         )

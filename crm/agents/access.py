@@ -61,6 +61,8 @@ class Permission(Enum):
     API_INGEST = _("通过接口写入数据")
     API_FIGURES = _("通过接口读取数字")
     API_DOCS = _("查看接口文档")
+    SUBJECT_HANDLE = _("办理个人信息请求")
+    SUBJECT_APPROVE = _("复核个人信息删除")
     CONFIGURE = _("系统配置")
 
 
@@ -124,6 +126,8 @@ ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
     },
     Role.MANAGER: _SEES
     | {
+        P.SUBJECT_HANDLE,
+        P.SUBJECT_APPROVE,
         P.OPT_OUT,
         P.FOLLOW_UP,
         P.FIELDS_EDIT,
@@ -145,7 +149,8 @@ ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
         P.API_FIGURES,
         P.API_DOCS,
     },
-    Role.REVIEWER: _EVERYBODY | {P.CUSTOMER_VIEW, P.GROUP_VIEW, P.ARCHIVE_READ},
+    Role.REVIEWER: _EVERYBODY
+    | {P.CUSTOMER_VIEW, P.GROUP_VIEW, P.ARCHIVE_READ, P.SUBJECT_HANDLE, P.SUBJECT_APPROVE},
     Role.ADMIN: _EVERYBODY | {P.CONFIGURE, P.SYNC_VIEW, P.CALLBACK_REPLAY, P.API_DOCS},
     Role.SERVICE: frozenset({P.API_INGEST, P.API_FIGURES}),
 }

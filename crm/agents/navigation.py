@@ -65,6 +65,7 @@ SECTIONS = (
             Place("crm:outreach:list", _("群发"), "megaphone", P.SEND_VIEW, "n"),
             Place("crm:planner:calendar", _("排期"), "calendar-days", P.SEND_VIEW, "y"),
             Place("crm:archive:home", _("会话存档"), "archive-box", P.ARCHIVE_READ, "h"),
+            Place("crm:subjects:list", _("个人信息请求"), "shield-check", P.SUBJECT_HANDLE),
             Place("crm:handover:list", _("继承"), "arrows-right-left", P.HANDOVER_VIEW),
             Place("crm:acquisition:welcomes", _("欢迎语"), "hand-raised", P.WELCOME_EDIT),
         ),

@@ -43,7 +43,7 @@ class MergeRefused(DomainError):
 
 @dataclass(frozen=True)
 class Merged:
-    """Who stayed, and the numbers of who went, for the record."""
+    """Who stayed, and who went, for the record."""
 
     kept: Customer
     gone: dict[str, Any]
@@ -94,7 +94,8 @@ def merge(one_id: int, other_id: int, *, now: datetime) -> Merged:
     kept, gone = in_order(*rows)
     if found := contradictions(kept, gone):
         raise MergeRefused(_("不能合并：%(why)s") % {"why": "；".join(found)})
-    record = {"id": gone.pk, "name": gone.name} | {name: getattr(gone, name) for name in NUMBERS}
+    # The audit trail outlives an erasure: it says which evidence there was, not what it said.
+    record = {"id": gone.pk, "had": [name for name in NUMBERS if getattr(gone, name)]}
     move_facts(gone=gone.pk, kept=kept.pk, now=now)
     _move_rows(kept, gone)
     _fill(kept, gone)

@@ -33,6 +33,7 @@ class Job(TimeStamped):
         SYNC = "sync", _("同步企业微信")
         TAG = "tag", _("批量打标签")
         REPLAY = "replay", _("规则重演")
+        ERASE = "erase", _("删除个人信息")
 
     class State(models.TextChoices):
         WAITING = "waiting", pgettext_lazy("job", "等待中")

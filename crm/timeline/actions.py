@@ -139,6 +139,27 @@ def move_facts(*, gone: int, kept: int, now: datetime) -> None:
         cursor.execute(_MOVE, {"gone": gone, "kept": kept, "now": now})
 
 
+_FORGET = """
+with gone as (
+    delete from crm_fact where customer_id = %(customer)s returning 1
+), told as (
+    insert into crm_factremoval (customer_id, fact_id, at)
+    values (%(customer)s, nextval('crm_fact_id_seq'), %(now)s)
+)
+select count(*) from gone
+"""
+
+
+def forget_facts(customer_id: int, *, now: datetime) -> int:
+    """Take everything that happened to a customer away, copies to follow; returns how many facts.
+
+    In the caller's transaction, which holds the customer.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_FORGET, {"customer": customer_id, "now": now})
+        return cursor.fetchone()[0]
+
+
 def kind_ids(codes: set[str]) -> dict[str, int]:
     """Numbers of the named kinds; raises UnknownKind with the names that nobody declared."""
     known = dict(FactKind.objects.filter(code__in=codes).values_list("code", "id"))

@@ -79,7 +79,7 @@ def test_the_same_unionid_merges_once_and_by_itself(db):
     assert merge_agreeing(now=NOW) == 0
     assert Customer.unsafe_all.count() == 1
     entry = AuditEntry.objects.get(action="identity.merge")
-    assert (entry.actor_name, entry.details["gone"]["customer_no"]) == ("system", "C9")
+    assert (entry.actor_name, "customer_no" in entry.details["gone"]["had"]) == ("system", True)
 
 
 def _seen(person: ExternalSeen) -> None:
