@@ -50,7 +50,7 @@ class SubjectRequest(models.Model):
 
     kind = models.CharField(_("请求"), max_length=8, choices=Kind.choices)
     customer = models.ForeignKey(
-        Customer, models.SET_NULL, null=True, related_name="+", verbose_name=_("客户")
+        Customer, models.PROTECT, null=True, related_name="+", verbose_name=_("客户")
     )
     customer_ref = models.BigIntegerField(_("客户序号"))
     state = models.CharField(_("状态"), max_length=8, choices=State.choices, default=State.WAITING)
