@@ -73,6 +73,7 @@ BEAT_SCHEDULE: dict[str, dict] = {
     "columns-refresh": every(60, "analytics.events.tasks.refresh_columns"),
     "segments-refresh": every(60, "analytics.segments.tasks.refresh_segments"),
     "columns-compile": every(600, "analytics.events.tasks.compile_kernel"),
+    "replies-keep": every(900, "analytics.replies.tasks.keep_replies"),
     "standing-merge": every(20, "analytics.standing.tasks.merge"),
     "standing-prove": every(24 * 3600, "analytics.standing.tasks.prove_and_repair"),
 }

@@ -97,7 +97,9 @@ def agents(request: HttpRequest) -> HttpResponse:
         seen = seen.filter(department__in=chosen)
     days = _range(request)
     rows = agent_figures(seen, days)
+    counted = [row.replies_at for row in rows if row.replies_at]
     context = _range_context(days) | {
+        "replies_at": min(counted, default=None),
         "rows": ranked(rows, request.GET.get("sort", "")),
         "median": team_medians(rows),
         "ranked": len(rows) >= RANKED_FROM,
@@ -121,6 +123,7 @@ def agent_card(request: HttpRequest, agent_id: int) -> HttpResponse:
     daily = agent_days(agent, days)
     context = _range_context(days) | {
         "agent": agent,
+        "replies_at": figures.replies_at,
         "figures": figures,
         "tiles": card_tiles(figures, before, _team_of(request, agent, days), days),
         "daily": [day for day in reversed(daily) if any((day.added, day.deleted, day.received))],

@@ -15,7 +15,7 @@ WINDOW_SECONDS = 30 * 86_400
 _LEVELS = ("n1", "n2", "n3", "n4", "n5", "n6")
 CUBES = {
     "analytics_channelday": (("on_day", "last_on", "channel_id"), _LEVELS),
-    "analytics_agententryday": (("on_day", "agent_id"), _LEVELS),
+    "analytics_agententryday": (("on_day", "last_on", "agent_id"), _LEVELS),
     "analytics_agentday": (
         ("on_day", "agent_id"),
         ("added", "lost", "dropped", "received", "sent"),

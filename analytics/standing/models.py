@@ -124,17 +124,18 @@ class ChannelDay(JourneyCube):
 
 
 class AgentEntryDay(JourneyCube):
-    """旅程按员工: customers by day of the chosen entry and agent."""
+    """旅程按员工: customers by day of the chosen entry, day of the last entry, and agent."""
 
+    last_on = models.DateField(_("最近入口日期"))
     agent_id = models.BigIntegerField(_("员工"))
 
     class Meta:
         verbose_name = _("旅程按员工")
         verbose_name_plural = _("旅程按员工")
-        indexes = [models.Index(fields=["agent_id", "on_day"], name="agent_entry_day")]
+        indexes = [models.Index(fields=["on_day", "agent_id"], name="agent_entry_day")]
         constraints = [
             models.UniqueConstraint(
-                fields=["on_day", "agent_id"],
+                fields=["on_day", "last_on", "agent_id"],
                 condition=Q(is_merged=True),
                 name="agent_entry_day_merged_once",
             )

@@ -51,10 +51,11 @@ _COUNTED: dict[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
            from analytics_journeystate group by 1, 2, 3""",
     ),
     "agententryday": (
-        ("on_day", "agent_id"),
+        ("on_day", "last_on", "agent_id"),
         _NS,
-        """select entry_on as on_day, coalesce(agent_id, 0) as agent_id, {levels}
-           from analytics_journeystate group by 1, 2""",
+        """select entry_on as on_day, last_entry_on as last_on,
+                  coalesce(agent_id, 0) as agent_id, {levels}
+           from analytics_journeystate group by 1, 2, 3""",
     ),
     "poolday": (
         ("on_day", "pool", "link", "person"),

@@ -89,10 +89,13 @@ def _open_states(states: QuerySet, now: datetime) -> QuerySet:
     )
 
 
+def _cube(question: JourneyQuestion) -> type[AgentEntryDay] | type[ChannelDay]:
+    return AgentEntryDay if question.by == "agent" else ChannelDay
+
+
 def _from_cubes(question: JourneyQuestion) -> dict[Any, list[int]]:
-    cube = AgentEntryDay if question.by == "agent" else ChannelDay
     name = _KEYS[question.by]
-    rows = cube.objects.filter(on_day__range=(question.since, question.until))
+    rows = _cube(question).objects.filter(on_day__range=(question.since, question.until))
     return _keyed(question, rows.values_list(name).annotate(**_SUMS))
 
 
@@ -115,13 +118,13 @@ def _still_open(
     """Customers whose window has not run out, by row.
 
     Whole days come from the cube; only the day on which windows run out at this very hour is
-    counted from the states. The cube by agent does not know the day of the last entry.
+    counted from the states.
     """
     edge_day = local_day(now - _WINDOW)
     states = _open_states(_within(question, JourneyState.objects.for_user(user)), now)
     found: dict[Any, int] = {}
-    if sees_all and question.by != "agent":
-        rows = ChannelDay.objects.filter(
+    if sees_all:
+        rows = _cube(question).objects.filter(
             on_day__range=(question.since, question.until), last_on__gt=edge_day
         )
         keyed = _keyed(question, rows.values_list(_KEYS[question.by]).annotate(**_SUMS))

@@ -1,6 +1,7 @@
 """Figures of agents: counts checked by hand, replies against a slow and obvious reckoning."""
 
 import random
+from dataclasses import replace
 from datetime import datetime, timedelta
 from statistics import median
 
@@ -8,7 +9,15 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from analytics.dashboards.agents import Range, agent_days, agent_figures, ranked, team_medians
+from analytics.dashboards.agents import (
+    RANGES,
+    Range,
+    agent_days,
+    agent_figures,
+    ranked,
+    team_medians,
+)
+from analytics.replies.agents import keep_counts
 from crm.agents.access import Role
 from crm.moments.models import Moment, MomentTask
 from crm.shared.times import day_start, local_day
@@ -300,3 +309,48 @@ def test_counts_from_the_cube_are_those_of_the_facts(agent, days, seed):
     daily = agent_days(agent, days)
     assert sum(day.received for day in daily) == counted[3]
     assert sum(day.deleted for day in daily) == counted[1] + counted[2]
+
+
+# ── counted before they are asked ─────────────────────────────
+
+
+def test_what_was_counted_before_equals_what_is_counted_now_and_says_when(client, agent):
+    now = timezone.now()
+    days = Range.ending_yesterday(30, now=now)
+    friends = [make_friend(agent) for _n in range(3)]
+    for number, friend in enumerate(friends):
+        say(friend, agent, "customer", inside(days, 10 * number))
+        say(friend, agent, "agent", inside(days, 10 * number + number + 0.5))
+    say(friends[0], agent, "customer", inside(days, 50))
+    idle = make_agent()
+    live = {row.agent_id: row for row in agent_figures([agent, idle], days)}
+    assert keep_counts(now=now) == keep_counts(now=now) == 2 * len(RANGES)
+    kept = {row.agent_id: row for row in agent_figures([agent, idle], days)}
+    for pk, row in kept.items():
+        assert row.replies_at == now
+        assert replace(row, replies_at=None) == live[pk]
+    assert kept[agent.pk].turns == 4
+    client.force_login(make_user(Role.MANAGER, departments=[make_department()]))
+    assert "首次回复统计于" in client.get(reverse(LIST)).content.decode()
+    say(friends[0], agent, "agent", inside(days, 51))
+    assert only(agent, days).answered == 3
+    keep_counts(now=timezone.now())
+    assert only(agent, days).answered == 4
+
+
+def test_yesterdays_counts_are_not_shown_for_today(agent):
+    now = timezone.now()
+    keep_counts(now=now - timedelta(days=1))
+    assert only(agent, Range.ending_yesterday(30, now=now)).replies_at is None
+
+
+def test_what_a_machine_sent_answers_nobody(agent):
+    days = Range.ending_yesterday(7, now=timezone.now())
+    friend = make_friend(agent)
+    say(friend, agent, "customer", inside(days, 1))
+    make_fact(
+        friend, "message_sent", inside(days, 1.1), agent_id=agent.pk, properties={"machine": True}
+    )
+    assert (only(agent, days).turns, only(agent, days).answered) == (1, 0)
+    say(friend, agent, "agent", inside(days, 3))
+    assert only(agent, days).median_wait == 2 * 3600

@@ -102,8 +102,8 @@ def assert_all_is_one(world: World) -> None:
     assert journey_cells(ChannelDay, "on_day", "last_on", "channel_id") == Counter(
         (on, last, channel or 0, level) for on, last, level, _agent, channel in expected.values()
     )
-    assert journey_cells(AgentEntryDay, "on_day", "agent_id") == Counter(
-        (on, agent or 0, level) for on, _last, level, agent, _channel in expected.values()
+    assert journey_cells(AgentEntryDay, "on_day", "last_on", "agent_id") == Counter(
+        (on, last, agent or 0, level) for on, last, level, agent, _channel in expected.values()
     )
     went = moves(facts)
     assert {
