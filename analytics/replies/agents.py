@@ -3,7 +3,7 @@
 The messages of one customer to one agent are cut into turns. A turn begins with a message of the
 customer that follows one of the agent, or nothing, or seven days of silence; it is answered by the
 agent's next message within seven days. The wait runs from the first message of the turn. Turns
-without an answer are counted beside the median, never inside it. What a machine sent answers nobody.
+without an answer are counted beside the median, never inside it. A machine answers nobody.
 """
 
 from collections.abc import Iterable, Sequence
