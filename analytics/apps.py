@@ -23,6 +23,7 @@ class AnalyticsConfig(AppConfig):
         from analytics.segments import figures as segments
         from analytics.standing import figures as standing
         from analytics.standing.actions import seed_rule
+        from analytics.standing.health import report
         from analytics.transitions import figures as transitions
 
         post_migrate.connect(seed_rule, sender=self)
@@ -38,4 +39,5 @@ class AnalyticsConfig(AppConfig):
             standing,
             transitions,
         )
+        report()
         load_on_first_request()

@@ -11,6 +11,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, connections, transaction
 from django.db.models import Sum
+from django.urls import reverse
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -27,6 +29,7 @@ from analytics.standing.models import (
 )
 from analytics.standing.proof import prove
 from analytics.standing.tasks import prove_and_repair
+from crm.agents.access import Role
 from crm.customers.models import Customer
 from crm.timeline.actions import NewFact, append_facts
 from crm.timeline.models import Fact
@@ -297,3 +300,21 @@ def test_the_proof_finds_and_repairs_every_drift(damage, name):
     prove_and_repair()
     assert prove(now=NOW).total_drift == 0
     assert_all_is_one(world)
+
+
+def test_the_health_page_tells_of_the_last_proof_and_of_drift(client, db):
+    client.force_login(factories.make_user(Role.MANAGER, departments=[factories.make_department()]))
+    url = reverse("crm:sync:health")
+    assert "常备数字对账" not in client.get(url).content.decode()
+    customer = factories.make_customer()
+    factories.make_fact(customer, "friend_added", 0)
+    prove(now=timezone.now())
+    good = client.get(url).content.decode()
+    assert "常备数字对账" in good
+    assert "与事实不一致" not in good
+    with connection.cursor() as cursor:
+        cursor.execute("update analytics_channelday set n1 = n1 + 1")
+    prove(now=timezone.now(), repair=True)
+    assert "1 处与事实不一致，已改正" in client.get(url).content.decode()
+    prove(now=timezone.now())
+    assert "与事实不一致" not in client.get(url).content.decode()
