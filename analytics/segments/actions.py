@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from analytics.segments.models import Segment, SegmentVersion
 from analytics.segments.parsing import RuleRefused, rule_from
-from analytics.segments.queries import answer, setting_for
+from analytics.segments.queries import answer, refuse_misfits, setting_for
 from analytics.segments.rule import Group, InSegment, walk
 from analytics.segments.words import in_one_line, words_for
 from crm.agents.actions import audit
@@ -53,7 +53,7 @@ def save_segment(
 
 
 def _create(name: str, description: str, tree: Group, by: User, now: datetime) -> Segment:
-    setting_for(tree)  # Refuses segments that do not exist.
+    refuse_misfits(tree, setting_for(tree))  # Which refuses segments that do not exist.
     segment = Segment.unsafe_all.create(
         name=name,
         description=clean_text(description, limit=512),
@@ -91,6 +91,7 @@ def _change(
 def _refuse_circle(pk: int, tree: Group) -> None:
     """A segment may not contain itself, however far away."""
     setting = setting_for(tree)
+    refuse_misfits(tree, setting)
     inside = [tree, *setting.segments.values()]
     if any(
         isinstance(node, InSegment) and node.segment == pk for one in inside for node in walk(one)
@@ -119,6 +120,7 @@ def archive_segment(*, segment: Segment, by: User, now: datetime) -> None:
 def freeze_segment(*, segment: Segment, name: str, by: User, now: datetime) -> Audience:
     """Who answers the segment now, within the actor's scope, as a frozen list."""
     tree = rule_from(segment.rule)
+    refuse_misfits(tree, setting_for(tree))
     found = answer(tree, user=by, now=now)
     return freeze_audience(
         name=name,

@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from analytics.segments.over_time import end_of
 from analytics.segments.parsing import rule_from
-from analytics.segments.queries import Answer, answer, answer_then
+from analytics.segments.queries import Answer, answer, answer_then, refuse_misfits, setting_for
 from analytics.segments.rule import Node
 from crm.agents.access import Permission, Policy, Scope
 
@@ -54,6 +54,7 @@ class SegmentCountView(APIView):
         if not isinstance(request.data, dict) or "rule" not in request.data:
             raise ValidationError({"rule": "required"})
         tree = rule_from(request.data["rule"])
+        refuse_misfits(tree, setting_for(tree))
         found = _found(tree, request)
         body = {"count": found.count, "engine": found.engine, "rule": tree.as_json()}
         if request.data.get("ids") is True:

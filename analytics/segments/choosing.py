@@ -8,8 +8,11 @@ from django.utils.translation import gettext as _
 from analytics.segments.drafting import Draft
 from analytics.segments.fields import FIELDS, SPANS
 from analytics.segments.models import Segment
+from analytics.segments.own import SPANS as SPANNED
 from crm.agents.models import Agent, User
 from crm.customers.models import Channel, Tag
+from crm.fields.models import Field as OwnField
+from crm.fields.queries import active_fields
 from crm.groups.models import Group as CustomerGroup
 from crm.timeline.models import FactKind
 
@@ -70,12 +73,16 @@ class Shelf:
         rows = Segment.objects.for_user(self.user).filter(is_archived=False)[:MOST]
         return [(str(segment.pk), segment.name) for segment in rows]
 
+    def _own(self) -> list[tuple[str, str]]:
+        return [(field.key, field.label) for field in active_fields()]
+
     def _fact(self) -> list[tuple[str, str]]:
         return [(kind.code, str(kind.label)) for kind in FactKind.objects.all()]
 
 
 def kinds() -> list[tuple[str, list[tuple[str, str]]]]:
     """What can be added, in groups: (title, [(kind, label)])."""
+    own = [(f"own:{field.key}", field.label) for field in active_fields()]
     return [
         (_("客户"), [(f"field:{f.name}", str(f.label)) for f in FIELDS.values()]),
         (
@@ -87,6 +94,7 @@ def kinds() -> list[tuple[str, list[tuple[str, str]]]]:
                 ("segment", _("在另一个分群里")),
             ],
         ),
+        *([(_("自定义字段"), own)] if own else []),
         (_("行为"), [("fact", _("做过什么")), ("trip", _("行程日期"))]),
         (_("其他"), [("bucket", _("随机分组")), ("any", _("一组条件"))]),
     ]
@@ -119,10 +127,19 @@ def _label(draft: Draft) -> str:
         known = FIELDS.get(draft.values.get("field", ""))
         return str(known.label) if known else "?"
     labels = dict(pair for _title, pairs in kinds() for pair in pairs)
-    return labels.get(draft.type, _("一组条件"))
+    return labels.get(draft.kind, draft.values.get("own") or _("一组条件"))
+
+
+def _own_field(draft: Draft) -> OwnField | None:
+    return next((f for f in active_fields() if f.key == draft.values.get("own")), None)
 
 
 def _input(draft: Draft) -> str:
+    if draft.type == "own":
+        field = _own_field(draft)
+        if field is None or field.kind == OwnField.Kind.TEXT:
+            return "text"
+        return "span" if field.kind in SPANNED else "choice"
     if draft.type != "field":
         return draft.type
     known = FIELDS.get(draft.values.get("field", ""))
@@ -134,6 +151,14 @@ def _input(draft: Draft) -> str:
 
 
 def _options(draft: Draft, shelf: Shelf) -> list[Option]:
+    if draft.type == "own":
+        field = _own_field(draft)
+        if field is None or _input(draft) != "choice":
+            return []
+        pairs = [(option, option) for option in field.options]
+        if field.kind == OwnField.Kind.YES_NO:
+            pairs = [("yes", _("是")), ("no", _("否"))]
+        return _chosen(pairs, draft.lists.get("in", []))
     if draft.type == "field":
         known = FIELDS.get(draft.values.get("field", ""))
         if known is None or _input(draft) != "choice":

@@ -4,12 +4,13 @@ Every leaf is two-valued (no null), so that NOT means "everybody else".
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
 from analytics.segments.bucketing import seed_of
 from analytics.segments.fields import FIELDS, Field
+from analytics.segments.own import test_of
 from analytics.segments.rule import (
     Belongs,
     Bucket,
@@ -18,10 +19,12 @@ from analytics.segments.rule import (
     Happened,
     InSegment,
     Node,
+    Own,
     Span,
     Tags,
     Trip,
 )
+from crm.fields.models import Field as OwnField
 from crm.shared.times import day_end, day_start
 
 EVERYBODY, NOBODY = "true", "false"
@@ -30,11 +33,12 @@ PAID = ("paid", "completed")
 
 @dataclass(frozen=True)
 class Setting:
-    """What a rule is answered against: today, the kinds by code, and the rules of segments."""
+    """What a rule is answered against: today, kinds by code, rules of segments, own fields."""
 
     today: date
     kinds: Mapping[str, int]
     segments: Mapping[int, Group]
+    own: Mapping[str, OwnField] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -192,6 +196,14 @@ def _happened(node: Happened, setting: Setting) -> Predicate:
     )
 
 
+def _own(node: Own, setting: Setting) -> Predicate:
+    test = test_of(node, setting.own)
+    if test is None:
+        return Predicate(NOBODY)
+    row = "select from crm_fieldvalue v where v.customer_id = crm_customer.id"
+    return Predicate(f"exists ({row} and {test.sql})", test.params)
+
+
 def _trip(node: Trip, setting: Setting) -> Predicate:
     column = "start_on" if node.side == "start" else "end_on"
     low, high = (setting.today + timedelta(days=days) for days in (node.low, node.high))
@@ -220,6 +232,7 @@ _LEAVES: dict[type, Callable[[Any, Setting], Predicate]] = {
     Tags: _tags,
     Belongs: _belongs,
     Happened: _happened,
+    Own: _own,
     Trip: _trip,
     Bucket: _bucket,
     InSegment: _segment,

@@ -17,7 +17,7 @@ from analytics.segments.rule import MAX_DEPTH, MAX_NODES
 
 TOP = "n"
 LISTS = ("in", "ids", "property", "equals")  # Fields with several values.
-_TEXTS = ("how", "field", "from", "to", "fact", "days", "times", "count", "value")
+_TEXTS = ("how", "field", "from", "to", "fact", "days", "times", "count", "value", "own")
 _MORE = ("trip", "salt", "segment")
 
 
@@ -42,7 +42,8 @@ class Draft:
     @property
     def kind(self) -> str:
         """What the condition asks: ``field:age``, ``tags`` …"""
-        return f"field:{self.values.get('field', '')}" if self.type == "field" else self.type
+        named = self.type in ("field", "own")
+        return f"{self.type}:{self.values.get(self.type, '')}" if named else self.type
 
 
 def draft_from_post(post: QueryDict) -> Draft:
@@ -92,6 +93,8 @@ def new_node(kind: str) -> Draft:
     """An empty condition of a kind; a kind that does not exist becomes a group."""
     if kind.startswith("field:") and kind[6:] in FIELDS:
         return Draft("field", {"field": kind[6:]})
+    if kind.startswith("own:"):
+        return Draft("own", {"own": kind[4:36]})
     defaults: dict[str, dict[str, str]] = {
         "tags": {"how": "any"},
         "member": {},
@@ -125,6 +128,26 @@ def _field_form(body: dict[str, Any]) -> Draft:
     if FIELDS[body["field"]].type == "text":
         values["value"] = "、".join(lists["in"])
     return Draft("field", values, lists)
+
+
+def _own_form(body: dict[str, Any]) -> Draft:
+    values = _texts(body, "own", "from", "to")
+    chosen = [str(value) for value in body.get("in", [])]
+    return Draft("own", values | {"value": "、".join(chosen)}, {"in": chosen})
+
+
+def _own_body(draft: Draft) -> dict[str, Any]:
+    """Limits where there are any, else the values that were chosen or typed."""
+    body: dict[str, Any] = {"own": draft.values.get("own", "")}
+    limits = {name: draft.values[name] for name in ("from", "to") if draft.values.get(name)}
+    if limits:
+        return body | limits
+    chosen = draft.lists.get("in") or _split(draft.values.get("value", ""))
+    return body | ({"in": chosen} if chosen else {})
+
+
+def _split(text: str) -> list[str]:
+    return [word for word in re.split(r"[、,，;；\s]+", text) if word]
 
 
 def _fact_form(body: dict[str, Any]) -> Draft:
@@ -162,6 +185,7 @@ _FORMS = {
     "group": _ids_form("member", "group"),
     "agent": _ids_form("agent", "agent"),
     "fact": _fact_form,
+    "own": _own_form,
     "trip": lambda body: Draft("trip", _texts(body, "trip", "from", "to")),
     "bucket": _bucket_form,
     "segment": lambda body: Draft("segment", _texts(body, "segment")),
@@ -208,9 +232,7 @@ def _field_body(draft: Draft) -> dict[str, Any]:
         return {"field": name} | _limits(draft, needed=False)
     values: list[Any] = draft.lists.get("in", [])
     if known.type == "text":
-        values = [
-            word for word in re.split(r"[、,，;；\s]+", draft.values.get("value", "")) if word
-        ]
+        values = _split(draft.values.get("value", ""))
     if name in ("channel", "gender"):
         values = _numbers(values)
     return {"field": name, "in": values}
@@ -241,6 +263,7 @@ _BODIES = {
     "member": lambda d: {"group": _numbers(d.lists.get("ids", []))},
     "agent": lambda d: {"agent": _numbers(d.lists.get("ids", []))},
     "fact": _fact_body,
+    "own": _own_body,
     "trip": lambda d: {"trip": d.values.get("trip", "return")} | _limits(d, needed=True),
     "bucket": _bucket_body,
     "segment": lambda d: {"segment": _whole(d, "segment")},

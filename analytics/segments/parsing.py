@@ -15,6 +15,7 @@ from analytics.segments.rule import (
     Happened,
     InSegment,
     Node,
+    Own,
     Span,
     Tags,
     Trip,
@@ -152,6 +153,23 @@ def _happened(body: dict, place: str) -> Happened:
     return Happened(kind, days, times["at_least"], times["at_most"], tuple(sorted(where.items())))
 
 
+def _own(body: dict, place: str) -> Own:
+    _only(body, place, "own", "in", "from", "to")
+    key = body["own"]
+    if not isinstance(key, str) or not 1 <= len(key) <= 32:
+        raise _refusal(_at(place, "own"), _("请写自定义字段的代码"))
+    values = body.get("in", [])
+    if not isinstance(values, list) or len(values) > rule.MAX_VALUES:
+        raise _refusal(_at(place, "in"), _("请给出 1 到 %(max)s 个取值") % {"max": rule.MAX_VALUES})
+    limits = {name: body.get(name) for name in ("from", "to")}
+    for name, value in (*limits.items(), *(("in", value) for value in values)):
+        if value is not None and not (isinstance(value, str) and 0 < len(value) <= 200):
+            raise _refusal(_at(place, name), _("取值应是%(kind)s") % {"kind": _("文字")})
+    if values and any(limits.values()):
+        raise _refusal(_at(place, "in"), _("取值（in）和范围（from、to）只能写一种"))
+    return Own(key, tuple(dict.fromkeys(values)), limits["from"], limits["to"])
+
+
 def _trip(body: dict, place: str) -> Trip:
     _only(body, place, "trip", "from", "to")
     if body["trip"] not in ("start", "return"):
@@ -187,6 +205,7 @@ _CONDITIONS: dict[str, Callable[[dict, str], Node]] = {
     "group": _belongs("group"),
     "agent": _belongs("agent"),
     "fact": _happened,
+    "own": _own,
     "trip": _trip,
     "bucket": _bucket,
     "segment": _segment,

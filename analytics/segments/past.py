@@ -94,6 +94,8 @@ with crm_contact as not materialized (
 ), crm_fact as not materialized (
     select customer_id, kind_id, at, source, properties from crm_fact
     where at <= $at and (not $as_known or recorded_at <= $at)
+), crm_fieldvalue as not materialized (
+    select customer_id, field_id, value from crm_fieldvalue where said_at <= $at
 ), rows as not materialized (
     {_kept("customer", _CUSTOMER)}
 ), crm_customer as not materialized (

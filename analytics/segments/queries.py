@@ -18,9 +18,10 @@ from analytics.segments.index.building import refresh
 from analytics.segments.index.evaluating import Evaluation, words_of
 from analytics.segments.index.reading import read_values
 from analytics.segments.models import Segment, SegmentIndex, SegmentVersion
+from analytics.segments.own import own_fields, problem
 from analytics.segments.parsing import RuleRefused, rule_from
 from analytics.segments.past import Instant, ids_then
-from analytics.segments.rule import Group, Happened, InSegment, Node, walk
+from analytics.segments.rule import Group, Happened, InSegment, Node, Own, placed, walk
 from crm.agents.access import Role
 from crm.agents.models import Agent, User
 from crm.customers.models import Customer, CustomerQuerySet
@@ -66,7 +67,20 @@ def setting_for(
     segments: dict[int, Group] = {}
     _collect(rule, segments, (), saved_by)
     kinds = dict(FactKind.objects.values_list("code", "pk"))
-    return Setting(local_day(now or timezone.now()), kinds, segments)
+    nodes = [node for part in (rule, *segments.values()) for node in walk(part)]
+    return Setting(local_day(now or timezone.now()), kinds, segments, own_fields(nodes))
+
+
+def refuse_misfits(tree: Group, setting: Setting) -> None:
+    """Raise RuleRefused for a condition on a field that is no longer what the rule takes it for.
+
+    Such a condition matches nobody, so "none of these" would match everybody: nothing new is made
+    of it.
+    """
+    inside = [(f"segment {pk}", node) for pk, one in setting.segments.items() for node in walk(one)]
+    for place, node in (*placed(tree), *inside):
+        if isinstance(node, Own) and (words := problem(node, setting.own)):
+            raise RuleRefused(f"{place or 'rule'}: {words}", field=place or "rule")
 
 
 def _collect(

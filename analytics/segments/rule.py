@@ -91,6 +91,30 @@ class Happened:
 
 
 @dataclass(frozen=True)
+class Own:
+    """A field of the company's own says one of these values, or one between two limits.
+
+    Limits are both included: numbers or dates as they are written, None is open. With neither
+    values nor limits: the field says anything at all.
+    """
+
+    key: str
+    values: tuple[str, ...] = ()
+    low: str | None = None
+    high: str | None = None
+
+    @property
+    def is_span(self) -> bool:
+        return self.low is not None or self.high is not None
+
+    def as_json(self) -> dict[str, Any]:
+        limits = {"from": self.low, "to": self.high}
+        body: dict[str, Any] = {"own": self.key}
+        body |= {"in": list(self.values)} if self.values else {}
+        return body | {name: limit for name, limit in limits.items() if limit is not None}
+
+
+@dataclass(frozen=True)
 class Trip:
     """A paid trip that starts or returns between two days from today (negative: past)."""
 
@@ -124,7 +148,7 @@ class InSegment:
         return {"segment": self.segment}
 
 
-Condition = Choice | Span | Tags | Belongs | Happened | Trip | Bucket | InSegment
+Condition = Choice | Span | Tags | Belongs | Happened | Own | Trip | Bucket | InSegment
 Node = Group | Condition
 
 
@@ -134,3 +158,12 @@ def walk(node: Node) -> Iterator[Node]:
     if isinstance(node, Group):
         for part in node.parts:
             yield from walk(part)
+
+
+def placed(node: Node, place: str = "") -> Iterator[tuple[str, Node]]:
+    """The node and everything below it, each with its place in the tree: ``all[2].any[0]``."""
+    yield place, node
+    if isinstance(node, Group):
+        for number, part in enumerate(node.parts):
+            where = f"{node.how}[{number}]"
+            yield from placed(part, f"{place}.{where}" if place else where)

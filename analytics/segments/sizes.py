@@ -12,7 +12,7 @@ from analytics.segments.index.bitmaps import ids_of
 from analytics.segments.index.reading import read_values
 from analytics.segments.models import Segment
 from analytics.segments.parsing import rule_from
-from analytics.segments.queries import Answer, answer
+from analytics.segments.queries import Answer, answer, refuse_misfits, setting_for
 from analytics.segments.rule import Group
 from analytics.segments.telling import NAME
 from analytics.segments.words import in_one_line, words_for
@@ -27,6 +27,7 @@ AGENTS_SHOWN = 50
 def preview(body: Any, user: User) -> dict[str, Any]:
     """Count and a sample for a rule that is being built; raises RuleRefused."""
     tree = rule_from(body)
+    refuse_misfits(tree, setting_for(tree))
     query = {"rule": json.dumps(tree.as_json(), ensure_ascii=False)}
     return _size(tree, answer(tree, user=user), user, query)
 

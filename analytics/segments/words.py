@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from analytics.segments.fields import FIELDS
 from analytics.segments.models import Segment
+from analytics.segments.own import own_fields, problem
 from analytics.segments.rule import (
     Belongs,
     Bucket,
@@ -16,6 +17,7 @@ from analytics.segments.rule import (
     Happened,
     InSegment,
     Node,
+    Own,
     Span,
     Tags,
     Trip,
@@ -23,6 +25,7 @@ from analytics.segments.rule import (
 )
 from crm.agents.models import Agent, User
 from crm.customers.models import Channel, Tag
+from crm.fields.models import Field
 from crm.groups.models import Group as CustomerGroup
 from crm.timeline.models import FactKind
 
@@ -37,6 +40,7 @@ class Names:
     groups: dict[int, str] = field(default_factory=dict)
     segments: dict[int, str] = field(default_factory=dict)
     kinds: dict[str, str] = field(default_factory=dict)
+    own: dict[str, Field] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ def names_of(rule: Node, user: User) -> Names:
         groups=_named(CustomerGroup.objects.for_user(user).filter(pk__in=groups)) if groups else {},
         segments=_named(Segment.objects.for_user(user).filter(pk__in=segments)) if segments else {},
         kinds={kind.code: kind.label for kind in kinds},
+        own=own_fields(nodes),
     )
 
 
@@ -162,6 +167,22 @@ def _happened(node: Happened, names: Names) -> str:
     return _("%(days)s 天内 %(what)s %(low)s 到 %(high)s 次") % values
 
 
+def _own(node: Own, names: Names) -> str:
+    """A field that changed since matches nobody, and says so."""
+    known = names.own.get(node.key)
+    name = known.label if known else node.key
+    if node.values:
+        text = _("%(name)s：%(values)s") % {"name": name, "values": "、".join(node.values)}
+    elif node.is_span:
+        limits = {"name": name, "low": node.low or "…", "high": node.high or "…"}
+        text = _("%(name)s从 %(low)s 到 %(high)s") % limits
+    else:
+        text = _("%(name)s已填写") % {"name": name}
+    if words := problem(node, names.own):
+        return _("%(text)s（匹配不到人：%(why)s）") % {"text": text, "why": words}
+    return text
+
+
 def _trip(node: Trip, names: Names) -> str:
     side = _("出发日期") if node.side == "start" else _("返回日期")
     values = {"side": side, "low": node.low, "high": node.high}
@@ -183,6 +204,7 @@ _WORDS: dict[type, Callable[[Any, Names], str]] = {
     Tags: _tags,
     Belongs: _belongs,
     Happened: _happened,
+    Own: _own,
     Trip: _trip,
     Bucket: _bucket,
     InSegment: _segment,

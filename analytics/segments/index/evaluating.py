@@ -17,6 +17,7 @@ from analytics.segments.index.bitmaps import bitmap, ids_of
 from analytics.segments.index.days import word_dim
 from analytics.segments.index.reading import Key, read_days, read_values
 from analytics.segments.models import SegmentWord
+from analytics.segments.own import test_of
 from analytics.segments.rule import (
     Belongs,
     Bucket,
@@ -25,6 +26,7 @@ from analytics.segments.rule import (
     Happened,
     InSegment,
     Node,
+    Own,
     Span,
     Tags,
     Trip,
@@ -72,7 +74,7 @@ class Evaluation:
         for node in self.nodes:
             if isinstance(node, Span):
                 sliced.add(dims.SLICED[node.field][0])
-            elif not isinstance(node, Group | Happened | Bucket | InSegment):
+            elif not isinstance(node, Group | Happened | Own | Bucket | InSegment):
                 values |= set(self._keys(node))
         return values, sliced
 
@@ -212,6 +214,18 @@ class Evaluation:
             return _counted(read_days(kind, word, first, last, times), times) if word else BitMap()
         return _from_facts(kind, first, last, node.where, times)
 
+    def _own(self, node: Own, among: BitMap) -> Found:
+        """Asked of the values themselves: they are few beside customers, and change at any time."""
+        test = test_of(node, self.setting.own)
+        if test is None:
+            return Found(BitMap())
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"select customer_id from crm_fieldvalue v where {test.sql}",  # noqa: S608 - ours
+                test.params,
+            )
+            return Found(BitMap([pk for (pk,) in cursor.fetchall()]))
+
     def _bucket(self, node: Bucket, among: BitMap) -> Found:
         ids = ids_of(among)
         places = bucket_of(ids.astype(np.uint64), seed_of(node.salt))
@@ -230,6 +244,7 @@ _FINDERS: dict[type, Callable[[Evaluation, Any, BitMap], Found]] = {
     Tags: Evaluation._tags,
     Span: Evaluation._span,
     Happened: Evaluation._happened,
+    Own: Evaluation._own,
     Bucket: Evaluation._bucket,
     InSegment: Evaluation._segment,
 }
