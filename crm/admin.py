@@ -2,6 +2,7 @@
 
 import crm.agents.admin
 import crm.callbacks.admin
+import crm.content.admin
 import crm.customers.admin
 import crm.fields.admin
 import crm.gate.admin

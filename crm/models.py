@@ -7,6 +7,7 @@ import crm.archive.models
 import crm.audiences.models
 import crm.callbacks.models
 import crm.catalog.models
+import crm.content.models
 import crm.customers.models
 import crm.datasets.models
 import crm.fields.models

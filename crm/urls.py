@@ -9,6 +9,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include("crm.api.urls")),
     path("archive/", include("crm.archive.urls")),
     path("audiences/", include("crm.audiences.urls")),
+    path("content/", include("crm.content.urls")),
     path("customers/", include("crm.customers.urls")),
     path("fields/", include("crm.fields.urls")),
     path("follow-ups/", include("crm.followup.urls")),

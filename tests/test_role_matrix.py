@@ -21,6 +21,7 @@ from crm.agents.access import Role
 from crm.agents.models import User
 from crm.archive.models import ArchiveReading
 from crm.audiences.models import Audience
+from crm.content.models import Material
 from crm.customers.models import IdentityConflict
 from crm.followup.models import FollowUp
 from crm.handover.models import Handover
@@ -54,6 +55,8 @@ SEES = {
 NOT_OBJECTS = {"figure", "ticket"}
 SEES_OTHERS = {
     "audience_id": {Role.OPERATOR},
+    # What is the company's is read by everybody who may read content.
+    "material_id": {Role.AGENT, Role.LEAD, Role.OPERATOR, Role.MANAGER},
     "job_id": set(),
     "import_id": set(),
     "batch_id": {Role.OPERATOR},
@@ -116,6 +119,9 @@ def house(db, settings, tmp_path) -> House:
         objects["image_id"][near] = moment.images.get().pk
         objects["item_id"][near] = _item(moment, stranger).pk
         objects["send_id"][near] = _send(agent, stranger).pk
+        objects.setdefault("material_id", {})[near] = Material.unsafe_all.create(
+            kind="text", tier="company", title="x", text="x", owner=stranger,
+        ).pk  # fmt: skip
         objects.setdefault("request_id", {})[near] = SubjectRequest.unsafe_all.create(
             customer_id=objects["customer_id"][near], customer_ref=1, kind="show", asked_how="x",
             received_at=now, due_on=now.date(),

@@ -50,6 +50,9 @@ class Permission(Enum):
     JOB_VIEW = _("查看作业")
     SYNC_VIEW = _("查看同步状态")
     CALLBACK_REPLAY = _("重新处理回调")
+    CONTENT_VIEW = _("查看素材和话术")
+    CONTENT_EDIT = _("维护公司素材")
+    CONTENT_APPROVE = _("评定金牌话术")
     WELCOME_EDIT = _("设置欢迎语")
     TAG_EDIT = _("打标签")
     HANDOVER_VIEW = _("查看继承")
@@ -73,6 +76,7 @@ _SEES = _EVERYBODY | {P.CUSTOMER_VIEW, P.GROUP_VIEW, P.MOMENT_VIEW}
 ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
     Role.AGENT: _SEES
     | {
+        P.CONTENT_VIEW,
         P.CUSTOMER_REVEAL,
         P.TAG_EDIT,
         P.OPT_OUT,
@@ -83,6 +87,8 @@ ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
     },
     Role.LEAD: _SEES
     | {
+        P.CONTENT_VIEW,
+        P.CONTENT_APPROVE,
         P.OPT_OUT,
         P.FOLLOW_UP,
         P.FIELDS_EDIT,
@@ -102,6 +108,8 @@ ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
     },
     Role.OPERATOR: _SEES
     | {
+        P.CONTENT_VIEW,
+        P.CONTENT_EDIT,
         P.OPT_OUT,
         P.FOLLOW_UP,
         P.FIELDS_EDIT,
@@ -126,6 +134,9 @@ ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
     },
     Role.MANAGER: _SEES
     | {
+        P.CONTENT_VIEW,
+        P.CONTENT_EDIT,
+        P.CONTENT_APPROVE,
         P.SUBJECT_HANDLE,
         P.SUBJECT_APPROVE,
         P.OPT_OUT,

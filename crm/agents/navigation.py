@@ -63,6 +63,7 @@ SECTIONS = (
             ),
             Place("crm:moments:calendar", _("朋友圈"), "photo", P.MOMENT_VIEW, "m", True),
             Place("crm:outreach:list", _("群发"), "megaphone", P.SEND_VIEW, "n"),
+            Place("crm:content:list", _("素材和话术"), "document-text", P.CONTENT_VIEW),
             Place("crm:planner:calendar", _("排期"), "calendar-days", P.SEND_VIEW, "y"),
             Place("crm:archive:home", _("会话存档"), "archive-box", P.ARCHIVE_READ, "h"),
             Place("crm:subjects:list", _("个人信息请求"), "shield-check", P.SUBJECT_HANDLE),

@@ -159,6 +159,7 @@ def _profile(
         "reveal": reveal or RevealForm(),
         "may_reveal": request.user.can(Permission.CUSTOMER_REVEAL),
         "may_read_archive": request.user.can(Permission.ARCHIVE_READ),
+        "may_use_scripts": request.user.can(Permission.CONTENT_VIEW),
         "may_handle_request": request.user.can(Permission.SUBJECT_HANDLE),
         "may_opt_out": request.user.can(Permission.OPT_OUT),
         "may_follow_up": request.user.can(Permission.FOLLOW_UP),

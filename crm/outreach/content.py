@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
+from crm.content.variables import has_variables
 from crm.gate.models import ContentKind
 from crm.outreach.models import MassSend
 from crm.shared.errors import DomainError
@@ -51,6 +52,8 @@ def refuse_unfit(content: SendContent) -> None:
         raise SendRejected(_("请填写名称，便于在列表中辨认"), field="title")
     if len(content.title) > TITLE_CHARS:
         raise SendRejected(_("名称最多 %(n)s 字") % {"n": TITLE_CHARS}, field="title")
+    if has_variables(content.text):
+        raise SendRejected(_("群发对所有人是同一段文字，不能用变量，请去掉 {{…}}"), field="text")
     if content.link_url and not content.link_url.startswith(("https://", "http://")):
         raise SendRejected(_("链接须以 https:// 或 http:// 开头"), field="link_url")
     if content.link_url and not content.link_title:

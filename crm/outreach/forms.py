@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from crm.agents.models import User
 from crm.audiences.models import Audience
+from crm.content.models import Material
 from crm.gate.models import ContentKind
 from crm.groups.models import Group
 from crm.outreach.content import MOST_CONTROL, SendContent
@@ -68,8 +69,18 @@ class SendForm(forms.Form):
         help_text=settings.CORP_TIME_ZONE,
     )
 
-    def __init__(self, *args: Any, user: User, send: MassSend | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        user: User,
+        send: MassSend | None = None,
+        material: Material | None = None,
+        **kwargs: Any,
+    ) -> None:
         kwargs["initial"] = _initial(send) if send else {"send_at": _default(timezone.now())}
+        if material and not send:
+            said = ("title", "text", "link_url", "link_title")
+            kwargs["initial"] |= {name: getattr(material, name) for name in said}
         super().__init__(*args, **kwargs)
         self.fields["audience"].queryset = Audience.objects.for_user(user)
         self.fields["groups"].queryset = Group.objects.for_user(user).current()

@@ -13,6 +13,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from crm.agents.access import Permission, Scope, requires
+from crm.content.actions import use
+from crm.content.models import Material
 from crm.gate.models import ContentKind
 from crm.outbox import tasks as outbox
 from crm.outreach import actions, policies, queries
@@ -45,12 +47,14 @@ def compose_send(request: HttpRequest, send_id: int | None = None) -> HttpRespon
     send = None if send_id is None else _send_or_404(request, send_id)
     if send and not policies.can_edit_send(request.user, send):
         return redirect("crm:outreach:detail", send.pk)
-    form, status = SendForm(request.POST or None, user=request.user, send=send), 200
+    material = _material(request)
+    form = SendForm(request.POST or None, user=request.user, send=send, material=material)
+    status = 200
     if request.method == "POST":
         status = 422
         if form.is_valid():
             try:
-                saved = _save(request, form, send)
+                saved = _save(request, form, send, material)
             except DomainError as refusal:
                 field = refusal.field if refusal.field in form.fields else None
                 form.add_error(field, str(refusal))
@@ -58,17 +62,37 @@ def compose_send(request: HttpRequest, send_id: int | None = None) -> HttpRespon
             else:
                 return redirect("crm:outreach:detail", saved.pk)
     version = _version(request) or (send.version if send else 0)
-    context = {"form": form, "send": send, "version": version}
+    context = {"form": form, "send": send, "version": version, "material": material}
     return TemplateResponse(request, "crm/outreach/compose.html", context, status=status)
 
 
-def _save(request: HttpRequest, form: SendForm, send: MassSend | None) -> MassSend:
+def _material(request: HttpRequest) -> Material | None:
+    """The material from the library that the text came from, if the user may see it."""
+    named = request.POST.get("material") or request.GET.get("material", "")
+    if not (named.isascii() and named.isdigit() and len(named) < 19):
+        return None
+    return Material.objects.for_user(request.user).filter(pk=int(named)).first()
+
+
+def _save(
+    request: HttpRequest, form: SendForm, send: MassSend | None, material: Material | None
+) -> MassSend:
     said = {"content": form.content(), "by": request.user, "now": timezone.now()}
     with transaction.atomic():
         if send is None:
             saved = actions.draft_send(**said)
         else:
             saved = actions.edit_send(send_id=send.pk, version=_version(request), **said)
+        if material and send is None:
+            use(
+                material=material,
+                subject_type="send",
+                subject_id=saved.pk,
+                audience_id=saved.audience_id,
+                at=saved.send_at,
+                by=request.user,
+                now=said["now"],
+            )
         if request.POST.get("then") == "submit":
             saved = actions.submit_send(
                 send_id=saved.pk, version=saved.version, by=request.user, now=said["now"]

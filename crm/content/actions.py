@@ -1,0 +1,205 @@
+"""Writing materials, granting gold, and using them."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from crm.agents.access import Permission
+from crm.agents.actions import audit
+from crm.agents.models import User
+from crm.content.linting import findings
+from crm.content.models import Material, MaterialUse, MaterialVersion
+from crm.shared.errors import DomainError
+from crm.shared.formatting import day as day_words
+from crm.shared.text import clean_text
+from crm.shared.times import local_day
+
+Kind, Tier = Material.Kind, Material.Tier
+
+
+class MaterialRefused(DomainError):
+    """A material cannot be kept or used like that."""
+
+    code = "material_refused"
+
+
+@dataclass(frozen=True)
+class MaterialContent:
+    """Everything that a person fills in."""
+
+    kind: str
+    tier: str
+    title: str
+    topic: str = ""
+    text: str = ""
+    link_url: str = ""
+    link_title: str = ""
+    expires_on: date | None = None
+    reuse_days: int = 0
+
+
+@transaction.atomic
+def write(
+    *,
+    material: Material | None,
+    content: MaterialContent,
+    by: User,
+    now: datetime,
+    version: int = 0,
+) -> Material:
+    """A new material, or a new version of one; raises MaterialRefused naming the field.
+
+    ``version`` is the one that the editor saw. An edit takes gold away until it is granted anew.
+    """
+    _refuse_unfit(content, by)
+    row = Material(owner=by)
+    if material is not None:
+        row = Material.unsafe_all.select_for_update().get(pk=material.pk)
+        if version != row.version:
+            raise MaterialRefused(_("别人刚刚改过这份素材，请刷新后再改"))
+        if not may_edit(by, row):
+            raise MaterialRefused(_("只有作者和运营可以修改"))
+    said = ("text", "link_url", "link_title")
+    is_new = row.pk is None or any(getattr(row, n) != getattr(content, n) for n in said)
+    if is_new and row.tier == Tier.GOLD:
+        row.approved_by = row.approved_at = None
+        row.tier = Tier.COMPANY
+    keeps_gold = row.tier == Tier.GOLD
+    for name, value in vars(content).items():
+        if name != "tier" or not keeps_gold:
+            setattr(row, name, value)
+    if is_new and row.pk:
+        row.version += 1
+    row.save()
+    if is_new:
+        row.versions.create(
+            number=row.version,
+            saved_by=by,
+            saved_at=now,
+            **{name: getattr(row, name) for name in said},
+        )
+    audit(by, "content.write", row, now=now, version=row.version)
+    return row
+
+
+def _refuse_unfit(content: MaterialContent, by: User) -> None:
+    if not clean_text(content.title):
+        raise MaterialRefused(_("请填写名称，便于在列表中辨认"), field="title")
+    if content.tier == Tier.GOLD:
+        raise MaterialRefused(_("金牌须由另一位同事评定"), field="tier")
+    if content.tier == Tier.COMPANY and not by.can(Permission.CONTENT_EDIT):
+        raise MaterialRefused(_("您可以写个人话术，公司素材由运营维护"), field="tier")
+    if content.tier == Tier.PERSONAL and content.kind != Kind.SCRIPT:
+        raise MaterialRefused(_("只有话术分个人和公司"), field="tier")
+    told = findings(text=content.text, link_url=content.link_url, link_title=content.link_title)
+    for finding in told:
+        if finding.level == "bad":
+            raise MaterialRefused(finding.words, field=finding.field)
+
+
+def may_edit(user: User, material: Material) -> bool:
+    """The author, and for what is the company's whoever edits content."""
+    return material.owner_id == user.pk or (
+        material.tier != Tier.PERSONAL and user.can(Permission.CONTENT_EDIT)
+    )
+
+
+@transaction.atomic
+def archive(*, material: Material, by: User, now: datetime) -> None:
+    """Take it out of the lists; what used it stays."""
+    if not may_edit(by, material):
+        raise MaterialRefused(_("只有作者和运营可以归档"))
+    Material.unsafe_all.filter(pk=material.pk).update(is_archived=True)
+    audit(by, "content.archive", material, now=now)
+
+
+@transaction.atomic
+def restore(*, material: Material, by: User, now: datetime) -> None:
+    """Bring it back into the lists."""
+    if not may_edit(by, material):
+        raise MaterialRefused(_("只有作者和运营可以修改"))
+    Material.unsafe_all.filter(pk=material.pk).update(is_archived=False)
+    audit(by, "content.restore", material, now=now)
+
+
+@transaction.atomic
+def propose_gold(*, material: Material, by: User, now: datetime) -> None:
+    """Ask that a script be shown to everybody as gold, under its author's name."""
+    rows = Material.unsafe_all.filter(pk=material.pk, kind=Kind.SCRIPT, is_archived=False)
+    if not rows.exclude(tier=Tier.GOLD).update(proposed_at=now):
+        raise MaterialRefused(_("只有话术可以申请金牌，且只需申请一次"))
+    audit(by, "content.propose", material, now=now)
+
+
+@transaction.atomic
+def grant_gold(*, material: Material, by: User, now: datetime) -> None:
+    """Another person than the author grants it; raises MaterialRefused."""
+    row = Material.unsafe_all.select_for_update().get(pk=material.pk)
+    if row.proposed_at is None:
+        raise MaterialRefused(_("还没有人为它申请金牌"))
+    if row.owner_id == by.pk or not by.can(Permission.CONTENT_APPROVE):
+        raise MaterialRefused(_("金牌须由另一位同事评定"))
+    row.tier, row.approved_by, row.approved_at, row.proposed_at = Tier.GOLD, by, now, None
+    row.save(update_fields=["tier", "approved_by", "approved_at", "proposed_at", "updated_at"])
+    audit(by, "content.gold", row, now=now, author=row.owner_id)
+
+
+def use(
+    *,
+    material: Material,
+    subject_type: str,
+    by: User,
+    now: datetime,
+    subject_id: int | None = None,
+    audience_id: int | None = None,
+    at: datetime | None = None,
+) -> MaterialUse:
+    """Note that it is used, in the caller's transaction; raises MaterialRefused where it may not.
+
+    ``at`` is when people will read it. The same material does not go to the same audience again
+    within its interval.
+    """
+    at = at or now
+    # Two who use it at once look one after the other.
+    material = Material.unsafe_all.select_for_update().get(pk=material.pk)
+    if material.is_archived:
+        raise MaterialRefused(_("这份素材已归档"), field="material")
+    if material.expires_on and local_day(at) > material.expires_on:
+        shown = {"day": day_words(material.expires_on)}
+        raise MaterialRefused(_("这份素材的有效期到 %(day)s 为止") % shown, field="material")
+    if audience_id is not None:
+        _refuse_too_soon(material, audience_id, at)
+    return material.uses.create(
+        version=material.version,
+        subject_type=subject_type,
+        subject_id=subject_id,
+        audience_id=audience_id,
+        used_at=at,
+        used_by=by,
+    )
+
+
+@transaction.atomic
+def use_once(*, material: Material, by: User, now: datetime) -> MaterialUse:
+    """Somebody copied a script for one customer; raises MaterialRefused."""
+    return use(material=material, subject_type="copy", by=by, now=now)
+
+
+def _refuse_too_soon(material: Material, audience_id: int, at: datetime) -> None:
+    if not material.reuse_days:
+        return
+    apart = timedelta(days=material.reuse_days)
+    near = material.uses.filter(
+        audience_id=audience_id, used_at__gt=at - apart, used_at__lt=at + apart
+    )
+    if last := near.order_by("-used_at").first():
+        shown = {"n": material.reuse_days, "day": day_words(local_day(last.used_at + apart))}
+        words = _("同一人群 %(n)s 天内不重复用这份素材，%(day)s 起可用")
+        raise MaterialRefused(words % shown, field="material")
+
+
+def versions_of(material: Material) -> list[MaterialVersion]:
+    """Newest first."""
+    return list(material.versions.select_related("saved_by__agent"))

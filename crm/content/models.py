@@ -1,0 +1,135 @@
+"""Materials with their versions and uses, and words that nobody should send."""
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from crm.agents.access import Permission
+from crm.agents.models import Agent, User
+from crm.shared.models import ScopedManager, TimeStamped
+
+
+class MaterialQuerySet(models.QuerySet):
+    def visible_to(self, user: User) -> "MaterialQuerySet":
+        """The company's and gold ones; personal ones by their author and whoever may grant gold."""
+        if not user.is_authenticated or not user.can(Permission.CONTENT_VIEW):
+            return self.none()
+        shared = ~Q(tier=Material.Tier.PERSONAL) | Q(owner=user)
+        if user.can(Permission.CONTENT_APPROVE):
+            shared |= Q(owner__agent__in=Agent.objects.for_user(user))
+        return self.filter(shared)
+
+    def usable(self, day) -> "MaterialQuerySet":
+        """Neither archived nor expired on this day."""
+        return self.filter(is_archived=False).exclude(expires_on__lt=day)
+
+
+class Material(TimeStamped):
+    """素材: one text or link, or a script; its fields are those of the newest version."""
+
+    class Kind(models.TextChoices):
+        TEXT = "text", _("文字")
+        LINK = "link", _("链接")
+        SCRIPT = "script", _("话术")
+
+    class Tier(models.TextChoices):
+        PERSONAL = "personal", pgettext_lazy("script", "个人")
+        COMPANY = "company", pgettext_lazy("script", "公司")
+        GOLD = "gold", pgettext_lazy("script", "金牌")
+
+    kind = models.CharField(_("种类"), max_length=8, choices=Kind.choices)
+    tier = models.CharField(_("级别"), max_length=8, choices=Tier.choices)
+    title = models.CharField(_("名称"), max_length=64)
+    topic = models.CharField(_("主题"), max_length=32, blank=True)
+    text = models.TextField(_("文字"), blank=True)
+    link_url = models.CharField(_("链接地址"), max_length=2048, blank=True)
+    link_title = models.CharField(_("链接标题"), max_length=128, blank=True)
+    version = models.IntegerField(_("版本"), default=1)
+    owner = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("作者"))
+    expires_on = models.DateField(_("有效期至"), null=True, blank=True)
+    reuse_days = models.PositiveSmallIntegerField(_("同一人群间隔天数"), default=0)
+    is_archived = models.BooleanField(_("已归档"), default=False)
+    proposed_at = models.DateTimeField(_("申请金牌"), null=True)
+    approved_by = models.ForeignKey(
+        User, models.SET_NULL, null=True, related_name="+", verbose_name=_("审批人")
+    )
+    approved_at = models.DateTimeField(_("审批时间"), null=True)
+
+    unsafe_all = MaterialQuerySet.as_manager()
+    objects = ScopedManager()
+
+    class Meta:
+        verbose_name = _("素材")
+        verbose_name_plural = _("素材")
+        ordering = ["-updated_at", "-pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(tier="gold") | Q(approved_by__isnull=False),
+                name="gold_is_granted_by_somebody",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class MaterialVersion(models.Model):
+    """素材版本: what a material said from then on."""
+
+    material = models.ForeignKey(Material, models.CASCADE, related_name="versions")
+    number = models.IntegerField(_("版本"))
+    text = models.TextField(_("文字"), blank=True)
+    link_url = models.CharField(_("链接地址"), max_length=2048, blank=True)
+    link_title = models.CharField(_("链接标题"), max_length=128, blank=True)
+    saved_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    saved_at = models.DateTimeField(_("时间"))
+
+    class Meta:
+        verbose_name = _("素材版本")
+        verbose_name_plural = _("素材版本")
+        ordering = ["-number"]
+        constraints = [
+            models.UniqueConstraint(fields=["material", "number"], name="a_version_is_saved_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.material_id}.{self.number}"
+
+
+class MaterialUse(models.Model):
+    """素材使用: one version went into one send, or was copied by somebody."""
+
+    material = models.ForeignKey(Material, models.CASCADE, related_name="uses")
+    version = models.IntegerField(_("版本"))
+    subject_type = models.CharField(_("用于"), max_length=16)
+    subject_id = models.BigIntegerField(null=True)
+    audience_id = models.BigIntegerField(null=True)
+    used_at = models.DateTimeField(_("时间"))
+    used_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+
+    class Meta:
+        verbose_name = _("素材使用")
+        verbose_name_plural = _("素材使用")
+        indexes = [
+            models.Index(fields=["material", "audience_id", "used_at"], name="material_used")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.material_id} {self.subject_type}"
+
+
+class SensitiveWord(models.Model):
+    """敏感词: what no text of ours may say."""
+
+    word = models.CharField(_("词"), max_length=32, unique=True)
+    reason = models.CharField(_("原因"), max_length=128, blank=True)
+    is_active = models.BooleanField(_("启用"), default=True)
+
+    class Meta:
+        verbose_name = _("敏感词")
+        verbose_name_plural = _("敏感词")
+        ordering = ["word"]
+
+    def __str__(self) -> str:
+        return self.word

@@ -1,0 +1,69 @@
+"""Materials as pages show them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.db.models import Count, Q
+
+from crm.agents.models import Agent, User
+from crm.content.models import Material
+from crm.content.variables import TextRefused, filled, has_variables, parse, values_of
+from crm.customers.models import Customer
+from crm.shared.paging import Page, keyset_page
+from crm.shared.times import local_day
+
+FILTERS = ("kind", "tier", "topic")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line; ``text`` is filled in where a customer is at hand."""
+
+    material: Material
+    text: str
+    is_for_one: bool
+    is_expired: bool
+
+
+def material_page(user: User, params: Mapping[str, str]) -> Page:
+    """Those in scope that fit the conditions of the address; archived ones on demand."""
+    rows = Material.objects.for_user(user).select_related("owner__agent")
+    rows = rows.filter(is_archived=params.get("archived") == "1")
+    for name in FILTERS:
+        if value := params.get(name, ""):
+            rows = rows.filter(**{name: value[:64]})
+    if words := params.get("q", "").strip()[:64]:
+        said = Q(title__icontains=words) | Q(text__icontains=words) | Q(topic__icontains=words)
+        rows = rows.filter(said)
+    if params.get("proposed") == "1":
+        rows = rows.filter(proposed_at__isnull=False)
+    rows = rows.annotate(times=Count("uses"))
+    return keyset_page(rows, order=("-updated_at",), params=params)
+
+
+def rows_of(page: Page, customer: Customer | None, agent: Agent | None, now) -> list[Row]:
+    """Lines, filled in for a customer where there is one."""
+    values = values_of(customer, agent) if customer else None
+    return [
+        Row(
+            material=one,
+            text=for_one(one.text, values) if values is not None else one.text,
+            is_for_one=has_variables(one.text),
+            is_expired=one.expires_on is not None and one.expires_on < local_day(now),
+        )
+        for one in page
+    ]
+
+
+def for_one(text: str, values: Mapping[str, str]) -> str:
+    """The text for one person; a variable that no longer exists stands as it was written."""
+    try:
+        return filled(parse(text), values)
+    except TextRefused:
+        return text
+
+
+def topics(user: User) -> list[str]:
+    """Topics in use, in their order."""
+    rows = Material.objects.for_user(user).filter(is_archived=False).exclude(topic="")
+    return list(rows.order_by("topic").values_list("topic", flat=True).distinct()[:50])

@@ -1,0 +1,17 @@
+from django.urls import path
+
+from crm.content import views
+
+app_name = "content"
+
+urlpatterns = [
+    path("", views.library, name="list"),
+    path("new/", views.edit_material, name="new"),
+    path("<int:material_id>/", views.material_detail, name="detail"),
+    path("<int:material_id>/edit/", views.edit_material, name="edit"),
+    path("<int:material_id>/archive/", views.archive_material, name="archive"),
+    path("<int:material_id>/restore/", views.restore_material, name="restore"),
+    path("<int:material_id>/propose/", views.propose_gold, name="propose"),
+    path("<int:material_id>/gold/", views.grant_gold, name="gold"),
+    path("<int:material_id>/copied/", views.copied, name="copied"),
+]

@@ -1,0 +1,174 @@
+"""The library, one material, and the steps to gold."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from crm.agents.access import Permission, Scope, requires
+from crm.content import actions, queries
+from crm.content.forms import MaterialForm
+from crm.content.linting import findings
+from crm.content.models import Material
+from crm.content.variables import values_of
+from crm.customers.models import Customer
+from crm.shared.errors import DomainError
+from crm.shared.filters import search_box
+from crm.shared.times import local_day
+
+MOST_WORDS = 20
+
+
+@requires(Permission.CONTENT_VIEW, scope=Scope.OWN)
+@require_GET
+def library(request: HttpRequest) -> HttpResponse:
+    """Materials and scripts; with ``customer`` the scripts are filled in for that person."""
+    now, customer = timezone.now(), _customer(request)
+    page = queries.material_page(request.user, request.GET)
+    context = {
+        "page": page,
+        "rows": queries.rows_of(page, customer, request.user.agent, now),
+        "customer": customer,
+        "topics": queries.topics(request.user),
+        "kinds": Material.Kind.choices,
+        "tiers": Material.Tier.choices,
+        "search": search_box(request.GET, _("名称、文字或主题")),
+        "asked": {name: request.GET.get(name, "") for name in (*queries.FILTERS, "archived")},
+        "narrowed": any(request.GET.get(n) for n in ("q", *queries.FILTERS, "archived")),
+        "may_approve": request.user.can(Permission.CONTENT_APPROVE),
+    }
+    return TemplateResponse(request, "crm/content/list.html", context)
+
+
+@requires(Permission.CONTENT_VIEW, scope=Scope.OWN)
+@require_GET
+def material_detail(request: HttpRequest, material_id: int) -> HttpResponse:
+    """What it says as the customer reads it, what is wrong with it, versions and uses."""
+    return _detail(request, _material(request, material_id))
+
+
+def _detail(request: HttpRequest, material: Material, *, refusal: str = "") -> HttpResponse:
+    user, customer = request.user, _customer(request)
+    values = values_of(customer, user.agent) if customer else {}
+    said = {name: getattr(material, name) for name in ("text", "link_url", "link_title")}
+    is_expired = material.expires_on is not None and material.expires_on < local_day(timezone.now())
+    context = {
+        "material": material,
+        "customer": customer,
+        "shown": queries.for_one(material.text, values),
+        "findings": findings(**said),
+        "versions": actions.versions_of(material),
+        "uses": material.uses.select_related("used_by__agent").order_by("-used_at")[:MOST_WORDS],
+        "is_expired": is_expired,
+        "refusal": refusal,
+        "may_edit": actions.may_edit(user, material) and not material.is_archived,
+        "may_restore": material.is_archived and user.can(Permission.CONTENT_EDIT),
+        "may_propose": material.kind == Material.Kind.SCRIPT
+        and material.tier != Material.Tier.GOLD
+        and material.proposed_at is None,
+        "may_grant": material.proposed_at is not None
+        and material.owner_id != user.pk
+        and user.can(Permission.CONTENT_APPROVE),
+        "may_send": user.can(Permission.SEND_PLAN) and not material.is_archived and not is_expired,
+    }
+    status = 422 if refusal else 200
+    return TemplateResponse(request, "crm/content/detail.html", context, status=status)
+
+
+@requires(Permission.CONTENT_VIEW, scope=Scope.OWN)
+@require_http_methods(["GET", "HEAD", "POST"])
+def edit_material(request: HttpRequest, material_id: int | None = None) -> HttpResponseBase:
+    """Write a new one, or change one."""
+    material = None if material_id is None else _material(request, material_id)
+    if material and not actions.may_edit(request.user, material):
+        return _detail(request, material, refusal=_("只有作者和运营可以修改"))
+    form = MaterialForm(request.POST or None, user=request.user, material=material)
+    if request.method == "POST" and form.is_valid():
+        try:
+            saved = actions.write(
+                material=material,
+                content=form.content(),
+                by=request.user,
+                now=timezone.now(),
+                version=_whole(request.POST.get("version", "")),
+            )
+        except DomainError as refused:
+            form.add_error(refused.field if refused.field in form.fields else None, str(refused))
+        else:
+            messages.success(request, _("已保存"))
+            return redirect("crm:content:detail", saved.pk)
+    version = _whole(request.POST.get("version", "")) or (material.version if material else 0)
+    status = 422 if request.method == "POST" else 200
+    context = {"form": form, "material": material, "version": version}
+    return TemplateResponse(request, "crm/content/edit.html", context, status=status)
+
+
+@requires(Permission.CONTENT_VIEW, scope=Scope.OWN)
+@require_POST
+def archive_material(request: HttpRequest, material_id: int) -> HttpResponseBase:
+    """Out of the lists."""
+    return _step(request, material_id, actions.archive, _("已归档"))
+
+
+@requires(Permission.CONTENT_EDIT, scope=Scope.OWN)
+@require_POST
+def restore_material(request: HttpRequest, material_id: int) -> HttpResponseBase:
+    """Back into the lists."""
+    return _step(request, material_id, actions.restore, _("已恢复"))
+
+
+@requires(Permission.CONTENT_VIEW, scope=Scope.OWN)
+@require_POST
+def propose_gold(request: HttpRequest, material_id: int) -> HttpResponseBase:
+    """Ask for gold."""
+    return _step(request, material_id, actions.propose_gold, _("已申请金牌，等另一位同事评定"))
+
+
+@requires(Permission.CONTENT_APPROVE, scope=Scope.OWN)
+@require_POST
+def grant_gold(request: HttpRequest, material_id: int) -> HttpResponseBase:
+    """Grant gold; the author stays named."""
+    return _step(request, material_id, actions.grant_gold, _("已评为金牌"))
+
+
+@requires(Permission.CONTENT_VIEW, scope=Scope.OWN)
+@require_POST
+def copied(request: HttpRequest, material_id: int) -> HttpResponse:
+    """Somebody took the text along: that is a use."""
+    material = _material(request, material_id)
+    try:
+        actions.use_once(material=material, by=request.user, now=timezone.now())
+    except DomainError as refused:
+        return HttpResponse(str(refused), status=422)
+    return HttpResponse(status=204)
+
+
+def _step(request: HttpRequest, material_id: int, act: Any, words: str) -> HttpResponseBase:
+    material = _material(request, material_id)
+    try:
+        act(material=material, by=request.user, now=timezone.now())
+    except DomainError as refused:
+        return _detail(request, material, refusal=str(refused))
+    messages.success(request, words)
+    return redirect("crm:content:detail", material.pk)
+
+
+def _material(request: HttpRequest, material_id: int) -> Material:
+    rows = Material.objects.for_user(request.user)
+    return get_object_or_404(rows.select_related("owner__agent", "approved_by"), pk=material_id)
+
+
+def _customer(request: HttpRequest) -> Customer | None:
+    """The customer whom ``customer`` names, if the user may see them."""
+    pk = _whole(request.GET.get("customer", ""))
+    return Customer.objects.for_user(request.user).filter(pk=pk).first() if pk else None
+
+
+def _whole(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
