@@ -7,6 +7,7 @@ kept: they change with every message. No foreign keys: a past row belongs to who
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class Past(models.Model):
@@ -39,6 +40,10 @@ class CustomerPast(Past):
     friend_since = models.DateTimeField(null=True)
     tag_ids = ArrayField(models.IntegerField())
 
+    class Meta(Past.Meta):
+        verbose_name = _("客户的以往状态")
+        verbose_name_plural = _("客户的以往状态")
+
 
 class TheirPast(Past):
     """The same of a row that belongs to a customer."""
@@ -60,6 +65,10 @@ class ContactPast(TheirPast):
     added_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
 
+    class Meta(TheirPast.Meta):
+        verbose_name = _("好友关系的以往状态")
+        verbose_name_plural = _("好友关系的以往状态")
+
 
 class MembershipPast(TheirPast):
     """What a stay in a group was."""
@@ -67,6 +76,10 @@ class MembershipPast(TheirPast):
     group_id = models.BigIntegerField()
     joined_at = models.DateTimeField()
     left_at = models.DateTimeField(null=True)
+
+    class Meta(TheirPast.Meta):
+        verbose_name = _("群成员的以往状态")
+        verbose_name_plural = _("群成员的以往状态")
 
 
 class OrderPast(TheirPast):
@@ -77,6 +90,10 @@ class OrderPast(TheirPast):
     amount_cents = models.BigIntegerField()
     start_on = models.DateField(null=True)
     end_on = models.DateField(null=True)
+
+    class Meta(TheirPast.Meta):
+        verbose_name = _("订单的以往状态")
+        verbose_name_plural = _("订单的以往状态")
 
 
 class PastSince(models.Model):

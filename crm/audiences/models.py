@@ -51,6 +51,8 @@ class AudienceMember(models.Model):
     customer = models.ForeignKey(Customer, models.CASCADE, related_name="+")
 
     class Meta:
+        verbose_name = _("人群成员")
+        verbose_name_plural = _("人群成员")
         constraints = [
             models.UniqueConstraint(fields=["audience", "customer"], name="once_in_an_audience")
         ]

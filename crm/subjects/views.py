@@ -154,6 +154,7 @@ def _row(request: HttpRequest, request_id: int) -> SubjectRequest:
 def _detail(request: HttpRequest, row: SubjectRequest, *, refusal: str = "") -> HttpResponse:
     user, customer, now = request.user, row.customer, timezone.now()
     is_erasure = row.kind == Kind.ERASE
+    parts = disclosing.parts(customer, user) if customer and row.is_open else []
     names = disclosing.table_names()
     context = {
         "row": row,
@@ -161,7 +162,10 @@ def _detail(request: HttpRequest, row: SubjectRequest, *, refusal: str = "") -> 
         "level": LEVELS.get(row.state, ""),
         "is_late": row.is_late(now),
         "refusal": refusal,
-        "parts": disclosing.parts(customer, user) if customer and row.is_open else [],
+        "held": [part for part in parts if part.rows],
+        "empty": [part for part in parts if not part.rows],
+        "held_title": _("我们保存的信息"),
+        "empty_title": _("没有记录的数据表"),
         "standing": standing(customer) if customer and is_erasure and row.is_open else [],
         "erased": [(names.get(model, model), n) for model, n in row.result.items()],
         "may_ask": is_erasure and row.state == State.WAITING,

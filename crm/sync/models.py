@@ -118,6 +118,8 @@ class StagedPage(models.Model):
     items = models.JSONField()
 
     class Meta:
+        verbose_name = _("待应用的一页")
+        verbose_name_plural = _("待应用的一页")
         constraints = [
             models.UniqueConstraint(fields=["run", "part", "number"], name="page_lands_once")
         ]
