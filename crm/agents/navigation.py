@@ -67,6 +67,7 @@ SECTIONS = (
             Place("crm:planner:calendar", _("排期"), "calendar-days", P.SEND_VIEW, "y"),
             Place("crm:archive:home", _("会话存档"), "archive-box", P.ARCHIVE_READ, "h"),
             Place("crm:subjects:list", _("个人信息请求"), "shield-check", P.SUBJECT_HANDLE),
+            Place("crm:subjects:consents", _("存档同意"), "check-circle", P.SUBJECT_HANDLE),
             Place("crm:handover:list", _("继承"), "arrows-right-left", P.HANDOVER_VIEW),
             Place("crm:acquisition:welcomes", _("欢迎语"), "hand-raised", P.WELCOME_EDIT),
         ),

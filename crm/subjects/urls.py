@@ -1,11 +1,18 @@
 from django.urls import path
 
-from crm.subjects import views
+from crm.subjects import views, views_consents
 
 app_name = "subjects"
 
 urlpatterns = [
     path("", views.request_list, name="list"),
+    path("consents/", views_consents.consent_list, name="consents"),
+    path("consents/export/", views_consents.export_consents, name="consents_export"),
+    path(
+        "consents/customers/<int:customer_id>/",
+        views_consents.customer_consents,
+        name="customer_consents",
+    ),
     path("customers/<int:customer_id>/", views.new_request, name="new"),
     path("<int:request_id>/", views.request_detail, name="detail"),
     path("<int:request_id>/file/", views.download, name="download"),
