@@ -64,7 +64,7 @@ def lines_of(customer: Customer) -> list[Line]:
 
 def _marketing(row: OptOut) -> Line:
     source = row.recorded_by.get_full_name() if row.recorded_by else _("系统")
-    return Line(_("营销消息"), _("拒收营销"), "warn", row.since, source)
+    return Line(_("营销消息"), _("已拒收"), "warn", row.since, source)
 
 
 def export_consents(rows: QuerySet, *, by: User, now: datetime) -> Iterator[list[Any]]:

@@ -80,7 +80,7 @@ def test_the_profile_shows_marketing_first_and_then_the_archive(client):
     OptOut.unsafe_all.create(customer=friend, since="2026-10-01T00:00:00Z")
     lines = client.get(url).context["lines"]
     assert [(line.words, line.source) for line in lines] == [
-        ("拒收营销", "系统"),
+        ("已拒收", "系统"),
         ("同意存档", "回调"),
     ]
 
