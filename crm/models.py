@@ -17,6 +17,7 @@ import crm.groups.models
 import crm.handover.models
 import crm.imports.models
 import crm.jobs.models
+import crm.links.models
 import crm.moments.models
 import crm.outbox.models
 import crm.outreach.models

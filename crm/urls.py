@@ -18,6 +18,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("identity/", include("crm.identity.urls")),
     path("imports/", include("crm.imports.urls")),
     path("jobs/", include("crm.jobs.urls")),
+    path("", include("crm.links.urls")),
     path("moments/", include("crm.moments.urls")),
     path("outbox/", include("crm.outbox.urls")),
     path("sends/", include("crm.outreach.urls")),

@@ -27,6 +27,7 @@ from crm.followup.models import FollowUp
 from crm.handover.models import Handover
 from crm.imports.models import FileImport
 from crm.jobs.models import Job
+from crm.links.models import ShortLink
 from crm.moments.images import store_image
 from crm.moments.models import Moment, MomentTask
 from crm.outbox.models import OutboxItem
@@ -51,12 +52,14 @@ SEES = {
 }
 # Who sees what belongs to another login, beside its owner.
 # `figure` names a kind of number, and who is counted is narrowed like any list of customers; a
-# `ticket` is whatever its person calls it, kept under that person's own number.
-NOT_OBJECTS = {"figure", "ticket"}
+# `ticket` is whatever its person calls it, kept under that person's own number; a `code` opens a
+# short link for everybody.
+NOT_OBJECTS = {"figure", "ticket", "code"}
 SEES_OTHERS = {
     "audience_id": {Role.OPERATOR},
     # What is the company's is read by everybody who may read content.
     "material_id": {Role.AGENT, Role.LEAD, Role.OPERATOR, Role.MANAGER},
+    "link_id": {Role.AGENT, Role.LEAD, Role.OPERATOR, Role.MANAGER},
     "job_id": set(),
     "import_id": set(),
     "batch_id": {Role.OPERATOR},
@@ -121,6 +124,10 @@ def house(db, settings, tmp_path) -> House:
         objects["send_id"][near] = _send(agent, stranger).pk
         objects.setdefault("material_id", {})[near] = Material.unsafe_all.create(
             kind="text", tier="company", title="x", text="x", owner=stranger,
+        ).pk  # fmt: skip
+        objects.setdefault("link_id", {})[near] = ShortLink.unsafe_all.create(
+            code=f"code{near[:4]}", target="https://x.example", title="x", made_by=stranger,
+            made_at=now,
         ).pk  # fmt: skip
         objects.setdefault("request_id", {})[near] = SubjectRequest.unsafe_all.create(
             customer_id=objects["customer_id"][near], customer_ref=1, kind="show", asked_how="x",

@@ -143,7 +143,7 @@ crm.TouchRule crm.Handover crm.GroupTransfer crm.ImportMapping crm.Moment crm.Mo
 crm.MomentTask crm.ListedMoment crm.FactKind crm.FactRemoval crm.ReceiveCap crm.AgentSend
 crm.Replay crm.MassSend crm.MassBatch crm.AgentDay crm.OwnerDay crm.Reconcile crm.SyncRun
 crm.TagBatch crm.AudienceTag crm.Shift crm.CalendarDay
-crm.Material crm.MaterialVersion crm.MaterialUse crm.SensitiveWord
+crm.Material crm.MaterialVersion crm.MaterialUse crm.SensitiveWord crm.ShortLink crm.LinkClick
 analytics.AgentReplies analytics.SavedQuestion analytics.RfmRule analytics.PastSince
 analytics.Segment
 analytics.SegmentVersion analytics.SegmentIndex analytics.SegmentWord analytics.SegmentBits

@@ -12,6 +12,7 @@ from crm.agents.models import User
 from crm.customers.models import Customer
 from crm.jobs.models import Job
 from crm.shared.models import ScopedManager
+from crm.shared.times import local_day
 
 
 class SubjectRequestQuerySet(models.QuerySet):
@@ -102,6 +103,4 @@ class SubjectRequest(models.Model):
 
     def is_late(self, now: datetime) -> bool:
         """Whether it should have ended by now."""
-        from crm.shared.times import local_day
-
         return self.is_open and local_day(now) > self.due_on

@@ -39,7 +39,8 @@ def request_list(request: HttpRequest) -> HttpResponse:
     rows = rows.open() if is_open else rows.exclude(state__in=SubjectRequest.OPEN)
     page = keyset_page(rows, order=("due_on",) if is_open else ("-ended_at",), params=request.GET)
     lines = [(row, LEVELS.get(row.state, ""), row.is_late(now)) for row in page.rows]
-    late = sum(is_late for _row, _level, is_late in lines)
+    seen = SubjectRequest.objects.for_user(request.user)
+    late = seen.open().filter(due_on__lt=local_day(now)).count()
     context = {"page": page, "lines": lines, "late": late, "is_open": is_open}
     return TemplateResponse(request, "crm/subjects/list.html", context)
 
