@@ -63,7 +63,8 @@ def _sensitive(text: str) -> list[Finding]:
     return [
         Finding("bad", "text", _("含有敏感词「%(word)s」") % {"word": row.word})
         for row in SensitiveWord.objects.filter(is_active=True)
-        if plain(row.word) in told
+        # A word of signs alone has nothing that could be found.
+        if plain(row.word) and plain(row.word) in told
     ]
 
 

@@ -92,8 +92,8 @@ def names_known() -> set[str]:
 
 
 def has_variables(text: str) -> bool:
-    """Whether the text is for one person at a time."""
-    return bool(_VARIABLE.search(text))
+    """Whether the text is for one person at a time, or means to be and is miswritten."""
+    return "{{" in text or "}}" in text
 
 
 def written(parts: Parts) -> str:

@@ -107,6 +107,16 @@ def test_a_sensitive_word_is_found_behind_blanks_and_signs(db, text):
     assert findings(text=text, link_url="", link_title="") == []
 
 
+def test_a_word_of_signs_alone_forbids_nothing(db):
+    SensitiveWord.objects.create(word="！！")
+    assert findings(text="早安", link_url="", link_title="") == []
+
+
+@pytest.mark.parametrize("text", ["{{姓名|亲爱的}}", "{{name|", "{{ first-name|x }}", "x}}"])
+def test_miswritten_variables_are_held_for_variables(text):
+    assert has_variables(text)
+
+
 def test_limits_count_bytes_and_characters(db):
     def levels(text: str) -> list[str]:
         return [one.level for one in findings(text=text, link_url="", link_title="")]
