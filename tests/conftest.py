@@ -24,6 +24,13 @@ def _empty_cache():
     cache.clear()
 
 
+@pytest.fixture(autouse=True)
+def _unhurried_pages(settings):
+    """The first fold of a process compiles; beside other work that outlasts a page's few seconds,
+    and a test that means the answer would meet the progress bar."""
+    settings.QUESTION_QUICK_SECONDS = 60
+
+
 @pytest.fixture
 def process_environment(transactional_db) -> dict[str, str]:
     """The environment for real processes (worker, command) that work on the test's database."""

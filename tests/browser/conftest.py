@@ -10,13 +10,17 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 
 from crm.agents.models import User
 from tests.factories import make_user
 
 # Playwright's event loop makes Django believe that its blocking calls come from async code.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+
+# Two workers, their servers and two browsers share two cores: patience costs nothing when all is well.
+NAVIGATION_MS = 90_000
+expect.set_options(timeout=20_000)
 
 SIZES = {"wide": (1280, 900), "phone": (390, 844)}
 THEMES = ("light", "dark")
@@ -78,6 +82,7 @@ class Windows:
             reduced_motion="reduce",
         )
         self._contexts.append(context)
+        context.set_default_timeout(NAVIGATION_MS)
         context.route(
             lambda url: not url.startswith((self.address, "data:", "blob:")), self._refuse
         )

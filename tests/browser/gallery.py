@@ -1,11 +1,12 @@
 """Every component on one page, with the addresses that answer them; URLs of test_components.py."""
 
 from datetime import date, timedelta
+from urllib.parse import urlencode
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import path
+from django.urls import path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
@@ -39,8 +40,8 @@ def signed_in(view):
 @signed_in
 def gallery(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
-        request.session["posted"] = request.POST.urlencode()
-        return redirect("gallery")
+        # Not kept in the session: the poll beside it writes that too, and the last one would win.
+        return redirect(f"{reverse('gallery')}?{urlencode({'posted': request.POST.urlencode()})}")
     form = PostForm({} if "wrong" in request.GET else None)
     rows = [
         {"pk": n, "name": name, "n": n * 3, "cents": n * 123_450} for n, name in enumerate(NAMES)
@@ -52,7 +53,7 @@ def gallery(request: HttpRequest) -> HttpResponse:
         "now": timezone.now(),
         "weeks": [[monday + timedelta(days=7 * w + d) for d in range(7)] for w in range(4)],
         "today": date(2026, 11, 18),
-        "posted": request.session.get("posted", ""),
+        "posted": request.GET.get("posted", ""),
         "chips": [
             {"label": "标签", "value": "亲子", "clear_href": "?", "field": PostForm()["tags"]}
         ],
