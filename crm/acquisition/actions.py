@@ -8,9 +8,10 @@ from django.db.models import prefetch_related_objects
 from django.utils.translation import override
 
 from crm.acquisition.models import Welcome, WelcomeSent
-from crm.acquisition.wording import check_wording, say
+from crm.acquisition.wording import BadWording, check_wording, say
 from crm.agents.actions import audit
 from crm.agents.models import Agent, Department, User
+from crm.content.linting import refuse_sensitive
 from crm.customers.models import Channel, Customer
 from crm.outbox import actions as outbox
 from crm.outbox.actions import NewItem
@@ -154,6 +155,7 @@ def save_welcome(
     Raises BadWording. Welcomes that are queued already keep the words they were queued with.
     """
     check_wording(rule.text)
+    refuse_sensitive({"text": rule.text}, BadWording)
     row = welcome or Welcome()
     if rule.is_default:
         Welcome.objects.filter(is_default=True).exclude(pk=row.pk).update(is_default=False)

@@ -1,7 +1,7 @@
 """Writing materials, granting gold, and using them."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from crm.agents.access import Permission
 from crm.agents.actions import audit
 from crm.agents.models import User
-from crm.content.linting import findings
+from crm.content.linting import findings, sensitive
 from crm.content.models import Material, MaterialUse, MaterialVersion
 from crm.shared.errors import DomainError
 from crm.shared.formatting import day as day_words
@@ -63,7 +63,10 @@ def write(
             raise MaterialRefused(_("只有作者和运营可以修改"))
     said = ("text", "link_url", "link_title")
     is_new = row.pk is None or any(getattr(row, n) != getattr(content, n) for n in said)
-    if is_new and row.tier == Tier.GOLD:
+    is_another = is_new or (row.kind, row.title) != (content.kind, content.title)
+    if is_another:  # Gold and its proposal were for what stood here.
+        row.proposed_at = None
+    if is_another and row.tier == Tier.GOLD:
         row.approved_by = row.approved_at = None
         row.tier = Tier.COMPANY
     keeps_gold = row.tier == Tier.GOLD
@@ -111,7 +114,7 @@ def archive(*, material: Material, by: User, now: datetime) -> None:
     """Take it out of the lists; what used it stays."""
     if not may_edit(by, material):
         raise MaterialRefused(_("只有作者和运营可以归档"))
-    Material.unsafe_all.filter(pk=material.pk).update(is_archived=True)
+    Material.unsafe_all.filter(pk=material.pk).update(is_archived=True, proposed_at=None)
     audit(by, "content.archive", material, now=now)
 
 
@@ -128,17 +131,22 @@ def restore(*, material: Material, by: User, now: datetime) -> None:
 def propose_gold(*, material: Material, by: User, now: datetime) -> None:
     """Ask that a script be shown to everybody as gold, under its author's name."""
     rows = Material.unsafe_all.filter(pk=material.pk, kind=Kind.SCRIPT, is_archived=False)
-    if not rows.exclude(tier=Tier.GOLD).update(proposed_at=now):
+    rows = rows.filter(proposed_at=None).exclude(tier=Tier.GOLD)
+    if not rows.update(proposed_at=now):
         raise MaterialRefused(_("只有话术可以申请金牌，且只需申请一次"))
     audit(by, "content.propose", material, now=now)
 
 
 @transaction.atomic
-def grant_gold(*, material: Material, by: User, now: datetime) -> None:
-    """Another person than the author grants it; raises MaterialRefused."""
+def grant_gold(*, material: Material, version: int, by: User, now: datetime) -> None:
+    """Another person than the author grants the version they saw; raises MaterialRefused."""
     row = Material.unsafe_all.select_for_update().get(pk=material.pk)
     if row.proposed_at is None:
         raise MaterialRefused(_("还没有人为它申请金牌"))
+    if version != row.version:
+        raise MaterialRefused(_("作者刚刚改过这份话术，请看过新的内容再评定"))
+    if row.kind != Kind.SCRIPT or row.is_archived:
+        raise MaterialRefused(_("只有没有归档的话术可以评为金牌"))
     if row.owner_id == by.pk or not by.can(Permission.CONTENT_APPROVE):
         raise MaterialRefused(_("金牌须由另一位同事评定"))
     row.tier, row.approved_by, row.approved_at, row.proposed_at = Tier.GOLD, by, now, None
@@ -153,51 +161,39 @@ def use(
     by: User,
     now: datetime,
     subject_id: int | None = None,
-    audience_id: int | None = None,
     at: datetime | None = None,
 ) -> MaterialUse:
     """Note that it is used, in the caller's transaction; raises MaterialRefused where it may not.
 
-    ``at`` is when people will read it. The same material does not go to the same audience again
-    within its interval.
+    ``at`` is when people will read it. A subject that is named has one use, which moves with it.
+    Its row stays locked: two who plan with it at once look one after the other for whom it went to.
     """
     at = at or now
-    # Two who use it at once look one after the other.
     material = Material.unsafe_all.select_for_update().get(pk=material.pk)
     if material.is_archived:
         raise MaterialRefused(_("这份素材已归档"), field="material")
     if material.expires_on and local_day(at) > material.expires_on:
         shown = {"day": day_words(material.expires_on)}
         raise MaterialRefused(_("这份素材的有效期到 %(day)s 为止") % shown, field="material")
-    if audience_id is not None:
-        _refuse_too_soon(material, audience_id, at)
-    return material.uses.create(
-        version=material.version,
-        subject_type=subject_type,
-        subject_id=subject_id,
-        audience_id=audience_id,
-        used_at=at,
-        used_by=by,
-    )
+    said = {"text": material.text, "link_title": material.link_title}
+    for finding in sensitive(said):
+        raise MaterialRefused(finding.words, field="material")
+    noted = {"material": material, "version": material.version, "used_at": at, "used_by": by}
+    named = {"subject_type": subject_type, "subject_id": subject_id}
+    if subject_id is None:
+        return MaterialUse.objects.create(**noted, **named)
+    return MaterialUse.objects.update_or_create(**named, defaults=noted)[0]
+
+
+def drop_use(*, subject_type: str, subject_id: int) -> None:
+    """What was to use a material does so no more."""
+    MaterialUse.objects.filter(subject_type=subject_type, subject_id=subject_id).delete()
 
 
 @transaction.atomic
 def use_once(*, material: Material, by: User, now: datetime) -> MaterialUse:
     """Somebody copied a script for one customer; raises MaterialRefused."""
     return use(material=material, subject_type="copy", by=by, now=now)
-
-
-def _refuse_too_soon(material: Material, audience_id: int, at: datetime) -> None:
-    if not material.reuse_days:
-        return
-    apart = timedelta(days=material.reuse_days)
-    near = material.uses.filter(
-        audience_id=audience_id, used_at__gt=at - apart, used_at__lt=at + apart
-    )
-    if last := near.order_by("-used_at").first():
-        shown = {"n": material.reuse_days, "day": day_words(local_day(last.used_at + apart))}
-        words = _("同一人群 %(n)s 天内不重复用这份素材，%(day)s 起可用")
-        raise MaterialRefused(words % shown, field="material")
 
 
 def versions_of(material: Material) -> list[MaterialVersion]:

@@ -43,7 +43,12 @@ class MaterialForm(forms.Form):
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
     )
     reuse_days = forms.IntegerField(
-        label=_("同一人群间隔天数"), required=False, min_value=0, max_value=365, initial=0
+        label=_("同一客户间隔天数"),
+        required=False,
+        min_value=0,
+        max_value=365,
+        initial=0,
+        help_text=_("这些天内收到过它的客户，群发时自动跳过"),
     )
 
     def __init__(self, *args: Any, user: User, material: Material | None, **kwargs: Any):

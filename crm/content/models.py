@@ -1,5 +1,6 @@
 """Materials with their versions and uses, and words that nobody should send."""
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -48,7 +49,7 @@ class Material(TimeStamped):
     version = models.IntegerField(_("版本"), default=1)
     owner = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("作者"))
     expires_on = models.DateField(_("有效期至"), null=True, blank=True)
-    reuse_days = models.PositiveSmallIntegerField(_("同一人群间隔天数"), default=0)
+    reuse_days = models.PositiveSmallIntegerField(_("同一客户间隔天数"), default=0)
     is_archived = models.BooleanField(_("已归档"), default=False)
     proposed_at = models.DateTimeField(_("申请金牌"), null=True)
     approved_by = models.ForeignKey(
@@ -104,15 +105,18 @@ class MaterialUse(models.Model):
     version = models.IntegerField(_("版本"))
     subject_type = models.CharField(_("用于"), max_length=16)
     subject_id = models.BigIntegerField(null=True)
-    audience_id = models.BigIntegerField(null=True)
     used_at = models.DateTimeField(_("时间"))
     used_by = models.ForeignKey(User, models.PROTECT, related_name="+")
 
     class Meta:
         verbose_name = _("素材使用")
         verbose_name_plural = _("素材使用")
-        indexes = [
-            models.Index(fields=["material", "audience_id", "used_at"], name="material_used")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["subject_type", "subject_id"],
+                condition=Q(subject_id__isnull=False),
+                name="a_send_uses_one_material",
+            )
         ]
 
     def __str__(self) -> str:
@@ -120,7 +124,7 @@ class MaterialUse(models.Model):
 
 
 class SensitiveWord(models.Model):
-    """敏感词: what no text of ours may say."""
+    """敏感词: what no text of ours may say; signs and blanks in it count for nothing."""
 
     word = models.CharField(_("词"), max_length=32, unique=True)
     reason = models.CharField(_("原因"), max_length=128, blank=True)
@@ -133,3 +137,8 @@ class SensitiveWord(models.Model):
 
     def __str__(self) -> str:
         return self.word
+
+    def clean(self) -> None:
+        """Signs are skipped when words are looked for, so a word of signs alone finds nothing."""
+        if self.word and not any(sign.isalnum() for sign in self.word):
+            raise ValidationError({"word": _("请写含有文字或数字的词：查找时会跳过符号和空格")})

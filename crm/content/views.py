@@ -71,7 +71,8 @@ def _detail(request: HttpRequest, material: Material, *, refusal: str = "") -> H
         "may_restore": material.is_archived and user.can(Permission.CONTENT_EDIT),
         "may_propose": material.kind == Material.Kind.SCRIPT
         and material.tier != Material.Tier.GOLD
-        and material.proposed_at is None,
+        and material.proposed_at is None
+        and not material.is_archived,
         "may_grant": material.proposed_at is not None
         and material.owner_id != user.pk
         and user.can(Permission.CONTENT_APPROVE),
@@ -134,7 +135,11 @@ def propose_gold(request: HttpRequest, material_id: int) -> HttpResponseBase:
 @require_POST
 def grant_gold(request: HttpRequest, material_id: int) -> HttpResponseBase:
     """Grant gold; the author stays named."""
-    return _step(request, material_id, actions.grant_gold, _("已评为金牌"))
+
+    def grant(**said: Any) -> None:
+        actions.grant_gold(version=_whole(request.POST.get("version", "")), **said)
+
+    return _step(request, material_id, grant, _("已评为金牌"))
 
 
 @requires(Permission.CONTENT_VIEW, scope=Scope.OWN)

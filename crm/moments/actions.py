@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from crm.agents.actions import audit
 from crm.agents.models import User
+from crm.content.linting import refuse_sensitive
 from crm.moments import policies
 from crm.moments.audience import Choice, Plan, plan
 from crm.moments.content import (
@@ -15,6 +16,7 @@ from crm.moments.content import (
     content_hash,
     digest_of,
     refuse_incomplete,
+    words_of,
 )
 from crm.moments.drafting import content_of, copy_images, fill
 from crm.moments.models import Moment, MomentTask
@@ -76,6 +78,7 @@ def submit_moment(*, moment_id: int, version: int, by: User, now: datetime) -> M
         raise NotAllowed(_("只有草稿可以提交审批"))
     refuse_past(moment.publish_at, now=now)
     refuse_incomplete(content_of(moment))
+    refuse_sensitive(words_of(moment), MomentRejected)
     _plan_tasks(moment, _sendable(moment, by))
     moment.state, moment.submitted_by, moment.submitted_at = State.WAITING, by, now
     moment.rejection = ""
@@ -93,6 +96,7 @@ def approve_moment(*, moment_id: int, seen_hash: str, by: User, now: datetime) -
     if seen_hash != moment.content_hash or content_hash(moment) != moment.content_hash:
         raise StaleMoment(_("内容在您查看之后有改动，请看过新的内容再审批"))
     refuse_past(moment.publish_at, now=now)
+    refuse_sensitive(words_of(moment), MomentRejected)
     moment.state, moment.approved_by, moment.approved_at = State.APPROVED, by, now
     moment.approved_hash = moment.content_hash
     moment.run += 1

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
+from crm.content.linting import refuse_sensitive
 from crm.moments.models import Moment
 from crm.shared.errors import DomainError
 from crm.shared.text import clean_text
@@ -50,6 +51,7 @@ def refuse_unfit(content: MomentContent) -> None:
     if len(content.title) > TITLE_CHARS:
         raise MomentRejected(_("名称最多 %(n)s 字") % {"n": TITLE_CHARS}, field="title")
     _refuse_long_text(content.text)
+    refuse_sensitive(words_of(content), MomentRejected)
     if len(content.image_ids) > MAX_IMAGES:
         raise MomentRejected(_("最多 %(n)s 张图片") % {"n": MAX_IMAGES}, field="images")
     if content.image_ids and content.link_url:
@@ -58,6 +60,11 @@ def refuse_unfit(content: MomentContent) -> None:
         _refuse_unfit_link(content)
     elif content.link_title or content.cover_id:
         raise MomentRejected(_("请填写链接地址，或清空链接标题和封面"), field="link_url")
+
+
+def words_of(source: "Moment | MomentContent") -> dict[str, str]:
+    """Everything that customers read, by the name of its field."""
+    return {"text": source.text, "link_title": source.link_title}
 
 
 def refuse_incomplete(content: MomentContent) -> None:

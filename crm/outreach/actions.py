@@ -9,25 +9,36 @@ from django.utils.translation import gettext as _
 from crm.agents.actions import audit
 from crm.agents.models import User
 from crm.audiences.models import Audience
+from crm.content.actions import drop_use, use
+from crm.content.linting import refuse_sensitive
 from crm.customers.models import Customer
 from crm.groups.models import Group
 from crm.outbox import actions as outbox
 from crm.outbox.actions import NewItem
 from crm.outreach import policies
-from crm.outreach.content import SendContent, SendRejected, content_hash, digest_of, refuse_unfit
+from crm.outreach.content import (
+    SendContent,
+    SendRejected,
+    content_hash,
+    digest_of,
+    refuse_unfit,
+    words_of,
+)
 from crm.outreach.models import MassBatch, MassSend, OptOut
-from crm.outreach.planning import plan
+from crm.outreach.planning import plan, read_lately
 from crm.shared.errors import DomainError
 from crm.shared.text import clean_text
 
 State = MassSend.State
 KIND = {MassSend.Target.CUSTOMERS: "mass_send", MassSend.Target.GROUPS: "group_post"}
 STOP = "mass_send.stop"
+USED_BY = "send"  # What uses of a material call a mass send.
 # What could not go out for half a day is not sent in the middle of the night instead.
 LATEST = timedelta(hours=12)
 _COPIED = (
     *("title", "send_at", "target", "audience_id", "text", "link_title", "link_url"),
     *("link_description", "link_picture", "may_choose", "control_percent", "content_kind"),
+    "material_id",
 )
 
 
@@ -47,7 +58,7 @@ class NotAllowed(DomainError):
 def draft_send(*, content: SendContent, by: User, now: datetime) -> MassSend:
     """Keep a new draft; raises SendRejected naming the field."""
     send = MassSend(created_by=by)
-    _fill(send, content, by=by)
+    _fill(send, content, by=by, now=now)
     audit(by, "send.draft", send, now=now)
     return send
 
@@ -67,7 +78,7 @@ def edit_send(
     send.state, send.planned = State.DRAFT, 0
     send.approved_by = send.approved_at = None
     send.approved_hash, send.version = "", send.version + 1
-    _fill(send, content, by=by)
+    _fill(send, content, by=by, now=now)
     audit(by, "send.edit", send, now=now, approval_voided=was == State.APPROVED)
     return send
 
@@ -79,6 +90,8 @@ def submit_send(*, send_id: int, version: int, by: User, now: datetime) -> MassS
     if send.state != State.DRAFT or not policies.can_edit_send(by, send):
         raise NotAllowed(_("只有草稿可以提交审批"))
     _refuse_past(send, now)
+    refuse_sensitive(words_of(send), SendRejected)
+    _use_material(send, by=by, now=now)
     send.planned = plan(send, now=now)
     if not send.batches.exists():
         raise SendRejected(_("没有可发送的人：人群里没有好友，或都不能接收"), field="audience")
@@ -97,6 +110,8 @@ def approve_send(*, send_id: int, seen_hash: str, by: User, now: datetime) -> Ma
     if seen_hash != send.content_hash or content_hash(send) != send.content_hash:
         raise StaleSend(_("内容在您查看之后有改动，请看过新的内容再审批"))
     _refuse_past(send, now)
+    refuse_sensitive(words_of(send), SendRejected)
+    _use_material(send, by=send.submitted_by or by, now=now)
     send.state, send.approved_by, send.approved_at = State.APPROVED, by, now
     send.approved_hash, send.version = send.content_hash, send.version + 1
     send.save()
@@ -132,6 +147,10 @@ def move_send(
     if send_at <= now:
         raise SendRejected(_("发送时间已过，请选择将来的时间"), field="send_at")
     before, send.send_at = send.send_at, send_at
+    _use_material(send, by=by, now=now)
+    if n := read_lately(send):
+        words = _("其中 %(n)s 人在新的时间前后会收到同一素材，请另选时间，或修改后重新计划")
+        raise SendRejected(words % {"n": n}, field="send_at")
     send.version += 1
     send.save()
     audit(by, "send.move", send, now=now, before=before.isoformat(), after=send_at.isoformat())
@@ -147,8 +166,11 @@ def stop_send(*, send_id: int, by: User, now: datetime) -> MassSend:
         send = _locked(send_id)
         if not policies.can_stop_send(by, send):
             raise NotAllowed(_("这次群发已经停止"))
+        was_begun = send.state in MassSend.HANDED_OVER
         send.state, send.finished_at, send.version = State.STOPPED, now, send.version + 1
         send.save()
+        if not was_begun:
+            drop_use(subject_type=USED_BY, subject_id=send.pk)
         audit(by, "send.stop", send, now=now)
     # Items are locked before their send, as dispatchers do, so nobody waits for each other.
     for batch in send.batches.select_related("agent"):
@@ -213,7 +235,7 @@ def batch_key(batch: MassBatch) -> str:
     return f"mass:{batch.pk}"
 
 
-def _fill(send: MassSend, content: SendContent, *, by: User) -> None:
+def _fill(send: MassSend, content: SendContent, *, by: User, now: datetime) -> None:
     refuse_unfit(content)
     for name in _COPIED:
         setattr(send, name, getattr(content, name))
@@ -227,6 +249,20 @@ def _fill(send: MassSend, content: SendContent, *, by: User) -> None:
     send.groups.set(groups)
     send.content_hash = content_hash(send)
     send.save(update_fields=["content_hash"])
+    if send.material is None:
+        drop_use(subject_type=USED_BY, subject_id=send.pk)
+    else:
+        _use_material(send, by=by, now=now)
+
+
+def _use_material(send: MassSend, *, by: User, now: datetime) -> None:
+    """Note when its material goes out; raises MaterialRefused where that may not be used by then.
+
+    Locks the material, so of two plans with it the later one knows the earlier one's people.
+    """
+    if send.material is not None:
+        said = {"subject_type": USED_BY, "subject_id": send.pk, "at": send.send_at}
+        use(material=send.material, by=by, now=now, **said)
 
 
 def _recipients(send: MassSend, content: SendContent, by: User) -> list[Group]:

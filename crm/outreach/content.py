@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
+from crm.content.linting import refuse_sensitive
 from crm.content.variables import has_variables
 from crm.gate.models import ContentKind
 from crm.outreach.models import MassSend
@@ -44,6 +45,7 @@ class SendContent:
     may_choose: bool = False
     control_percent: int = 0
     content_kind: str = ContentKind.PROMOTION
+    material_id: int | None = None
 
 
 def refuse_unfit(content: SendContent) -> None:
@@ -65,6 +67,7 @@ def refuse_unfit(content: SendContent) -> None:
     if not 0 <= content.control_percent <= MOST_CONTROL:
         words = _("对照组最多 %(n)s%%")
         raise SendRejected(words % {"n": MOST_CONTROL}, field="control_percent")
+    refuse_sensitive(words_of(content), SendRejected)
     _refuse(content.text, [], field="text", may_be_empty=bool(content.link_url))
     _refuse(content.text, _attachments(content), field="link_url")
 
@@ -79,6 +82,11 @@ def _refuse(
             raise SendRejected(_("请填写文字，或添加链接"), field="text") from nothing
     except Refused as refused:
         raise SendRejected(str(refused), field=field) from refused
+
+
+def words_of(source: "MassSend | SendContent") -> dict[str, str]:
+    """Everything that customers read, by the name of its field."""
+    return {name: getattr(source, name) for name in ("text", "link_title", "link_description")}
 
 
 def attachments_of(send: MassSend) -> list[Attachment]:

@@ -85,14 +85,15 @@ class SendForm(forms.Form):
         self.fields["audience"].queryset = Audience.objects.for_user(user)
         self.fields["groups"].queryset = Group.objects.for_user(user).current()
 
-    def content(self) -> SendContent:
-        """What was written."""
+    def content(self, material: Material | None = None) -> SendContent:
+        """What was written, and the material that it came from."""
         data = dict(self.cleaned_data)
         audience, groups = data.pop("audience"), data.pop("groups")
         return SendContent(
             **data | {"control_percent": data["control_percent"] or 0},
             audience_id=audience.pk if audience else None,
             group_ids=tuple(group.pk for group in groups),
+            material_id=material.pk if material else None,
         )
 
 

@@ -8,6 +8,7 @@ from django.utils.translation import pgettext_lazy
 from crm.agents.access import Permission, Role
 from crm.agents.models import Agent, User
 from crm.audiences.models import Audience
+from crm.content.models import Material
 from crm.customers.models import Customer
 from crm.gate.models import ContentKind
 from crm.groups.models import Group
@@ -62,6 +63,9 @@ class MassSend(TimeStamped):
     title = models.CharField(_("名称"), max_length=64)
     target = models.CharField(
         _("发给"), max_length=12, choices=Target.choices, default=Target.CUSTOMERS
+    )
+    material = models.ForeignKey(
+        Material, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("素材")
     )
     audience = models.ForeignKey(
         Audience, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("人群")
@@ -223,6 +227,7 @@ class MassRecipient(models.Model):
         OPTED_OUT = "opted_out", _("不愿接收营销消息")
         CONTROL = "control", _("对照组，随机留出")
         CAP = "cap", _("接收次数已满")
+        RECENT = "recent", _("近期收到过同一素材")
         OWN_CAP = "own_cap", _("自定的接收次数已满")
         NO_NEED = "no_need", _("近期没有需求信号")
         STAGE = "stage", _("所处阶段不打扰")

@@ -9,10 +9,11 @@ the same share, in the order of a hash of the send's salt, so that the draw can 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import connection
 
+from crm.content.models import Material
 from crm.gate.models import ContentKind
 from crm.outreach.caps import window_at
 from crm.outreach.gate import judged as gate_of
@@ -47,6 +48,8 @@ with wanted as ({wanted}), friends as (
     from wanted join crm_sendslot s on s.customer_id = wanted.id
     where s.day between %(first)s and %(last)s
     group by s.customer_id
+), told as (
+    {told_customers}
 ), able as (
     select wanted.id as customer_id, senders.agent_id, cu.stage,
         case
@@ -56,6 +59,7 @@ with wanted as ({wanted}), friends as (
                 then 'not_friend'
             when senders.agent_id is null then 'no_sender'
             when coalesce(received.n, 0) >= %(cap)s then 'cap'
+            when told.customer_id is not null then 'recent'
             else ''
         end as kept_out
     from wanted
@@ -63,6 +67,7 @@ with wanted as ({wanted}), friends as (
     left join senders on senders.customer_id = wanted.id
     left join received on received.customer_id = wanted.id
     left join crm_optout o on o.customer_id = wanted.id
+    left join told on told.customer_id = wanted.id
 ), gated as (
     select wanted.*, case wanted.kept_out when '' then {gate} else 0 end as place
     from (select able.*, customer_id as id from able) wanted
@@ -93,6 +98,8 @@ with wanted as ({wanted}), received as (
     from wanted join crm_sendslot s on s.group_id = wanted.id
     where s.day between %(first)s and %(last)s
     group by s.group_id
+), told as (
+    {told_groups}
 ), judged as (
     select null::bigint as customer_id, g.id as group_id, a.id as agent_id, '' as rule,
         %(version)s::int as rule_version,
@@ -100,13 +107,31 @@ with wanted as ({wanted}), received as (
             when g.dismissed_at is not null then 'dismissed'
             when a.id is null then 'no_sender'
             when coalesce(received.n, 0) >= %(cap)s then 'cap'
+            when told.group_id is not null then 'recent'
             else ''
         end as reason
     from wanted
     join crm_group g on g.id = wanted.id
     left join crm_agent a on a.id = g.owner_id and a.status = 'active'
     left join received on received.group_id = g.id
+    left join told on told.group_id = g.id
 )
+"""
+
+# Who gets the same material from another send within its interval, before or after.
+_TOLD = """
+    select distinct r.{who}
+    from crm_masssend s join crm_massrecipient r on r.send_id = s.id
+    where s.material_id = %(material)s and s.id is distinct from %(send)s::bigint
+        and s.send_at > %(told_after)s and s.send_at < %(told_before)s
+        and s.state <> 'draft' and r.{who} is not null
+        and (r.state = 'done' or r.state in ('waiting', 'parked') and s.state <> 'stopped')
+"""
+_TOLD_CUSTOMERS, _TOLD_GROUPS = _TOLD.format(who="customer_id"), _TOLD.format(who="group_id")
+_READ_LATELY = """
+select count(*) from crm_massrecipient mine
+where mine.send_id = %(send)s and mine.state = 'waiting'
+    and ({mine} in ({told}))
 """
 
 _MEMBERS = "select customer_id as id from crm_audiencemember where audience_id = %(audience)s"
@@ -174,13 +199,14 @@ def plan(send: MassSend, *, now: datetime, batch_size: int | None = None) -> int
     send.batches.all().delete()
     values = _values(send.send_at, now) | {"send": send.pk, "audience": send.audience_id}
     values |= {"salt": send.control_salt, "share": send.control_percent / 100}
+    values |= _interval(send.material, send.send_at)
     most = limits().mass_groups if send.is_to_groups else limits().mass_customers
     values["size"] = min(most, batch_size or most)
     if send.is_to_groups:
-        judged = _GROUPS.format(wanted=_CHOSEN)
+        judged = _GROUPS.format(wanted=_CHOSEN, told_groups=_TOLD_GROUPS)
     else:
         gate = gate_of(send.content_kind, at=max(send.send_at, now))
-        judged = _CUSTOMERS.format(wanted=_MEMBERS, gate=gate.sql)
+        judged = _CUSTOMERS.format(wanted=_MEMBERS, gate=gate.sql, told_customers=_TOLD_CUSTOMERS)
         values |= gate.named
     with connection.cursor() as cursor:
         cursor.execute("drop table if exists pg_temp.mass_plan")
@@ -200,17 +226,20 @@ def dry_run(
     group_ids: Sequence[int] = (),
     control_percent: int = 0,
     content_kind: str = ContentKind.PROMOTION,
+    material: Material | None = None,
+    send_id: int | None = None,
     top: int = 8,
 ) -> DryRun:
-    """What planning would say now, without writing anything."""
+    """What planning would say now, without writing anything; ``send_id`` is the send as saved."""
     values = _values(send_at, now) | {"audience": audience_id, "ids": list(group_ids), "most": top}
-    values |= {"salt": "", "share": control_percent / 100}
+    values |= {"salt": "", "share": control_percent / 100, "send": send_id}
+    values |= _interval(material, send_at)
     if audience_id:
         gate = gate_of(content_kind, at=max(send_at, now))
-        judged = _CUSTOMERS.format(wanted=_MEMBERS, gate=gate.sql)
+        judged = _CUSTOMERS.format(wanted=_MEMBERS, gate=gate.sql, told_customers=_TOLD_CUSTOMERS)
         values |= gate.named
     else:
-        judged = _GROUPS.format(wanted=_NAMED)
+        judged = _GROUPS.format(wanted=_NAMED, told_groups=_TOLD_GROUPS)
     with connection.cursor() as cursor:
         cursor.execute(judged + _COUNT, values)
         counts = {reason: (n, agents) for reason, n, agents in cursor.fetchall()}
@@ -219,6 +248,28 @@ def dry_run(
     reached, agents = counts.pop("", (0, 0))
     left_out = sorted(((reason, n) for reason, (n, _a) in counts.items()), key=lambda x: -x[1])
     return DryRun(reached, agents, tuple(left_out), senders)
+
+
+def read_lately(send: MassSend) -> int:
+    """How many of a planned send read its material twice within the interval as it stands."""
+    who, told = "mine.customer_id", _TOLD_CUSTOMERS
+    if send.is_to_groups:
+        who, told = "mine.group_id", _TOLD_GROUPS
+    with connection.cursor() as cursor:
+        values = _interval(send.material, send.send_at) | {"send": send.pk}
+        cursor.execute(_READ_LATELY.format(mine=who, told=told), values)
+        return cursor.fetchone()[0]
+
+
+def _interval(material: Material | None, send_at: datetime) -> dict:
+    """Who else's sends count; without a material or an interval none do."""
+    days = material.reuse_days if material else 0
+    apart = timedelta(days=days)
+    return {
+        "material": material.pk if material and days else None,
+        "told_after": send_at - apart,
+        "told_before": send_at + apart,
+    }
 
 
 def _values(send_at: datetime, now: datetime) -> dict:

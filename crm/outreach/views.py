@@ -13,7 +13,6 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from crm.agents.access import Permission, Scope, requires
-from crm.content.actions import use
 from crm.content.models import Material
 from crm.gate.models import ContentKind
 from crm.outbox import tasks as outbox
@@ -47,7 +46,7 @@ def compose_send(request: HttpRequest, send_id: int | None = None) -> HttpRespon
     send = None if send_id is None else _send_or_404(request, send_id)
     if send and not policies.can_edit_send(request.user, send):
         return redirect("crm:outreach:detail", send.pk)
-    material = _material(request)
+    material = _material(request, send)
     form = SendForm(request.POST or None, user=request.user, send=send, material=material)
     status = 200
     if request.method == "POST":
@@ -66,33 +65,26 @@ def compose_send(request: HttpRequest, send_id: int | None = None) -> HttpRespon
     return TemplateResponse(request, "crm/outreach/compose.html", context, status=status)
 
 
-def _material(request: HttpRequest) -> Material | None:
-    """The material from the library that the text came from, if the user may see it."""
-    named = request.POST.get("material") or request.GET.get("material", "")
-    if not (named.isascii() and named.isdigit() and len(named) < 19):
-        return None
-    return Material.objects.for_user(request.user).filter(pk=int(named)).first()
+def _material(request: HttpRequest, send: MassSend | None = None) -> Material | None:
+    """The material that the text came from: the send's own, or one that the user may see."""
+    if request.method != "POST" and send:
+        return send.material
+    given = request.POST if request.method == "POST" else request.GET
+    pk = _whole(given.get("material", ""))
+    if send and send.material_id == pk:
+        return send.material
+    return Material.objects.for_user(request.user).filter(pk=pk).first()
 
 
 def _save(
     request: HttpRequest, form: SendForm, send: MassSend | None, material: Material | None
 ) -> MassSend:
-    said = {"content": form.content(), "by": request.user, "now": timezone.now()}
+    said = {"content": form.content(material), "by": request.user, "now": timezone.now()}
     with transaction.atomic():
         if send is None:
             saved = actions.draft_send(**said)
         else:
             saved = actions.edit_send(send_id=send.pk, version=_version(request), **said)
-        if material and send is None:
-            use(
-                material=material,
-                subject_type="send",
-                subject_id=saved.pk,
-                audience_id=saved.audience_id,
-                at=saved.send_at,
-                by=request.user,
-                now=said["now"],
-            )
         if request.POST.get("then") == "submit":
             saved = actions.submit_send(
                 send_id=saved.pk, version=saved.version, by=request.user, now=said["now"]
@@ -118,6 +110,8 @@ def plan_send(request: HttpRequest) -> HttpResponse:
             group_ids=[group.pk for group in groups] if to_groups else (),
             control_percent=0 if to_groups else chosen.get("control_percent") or 0,
             content_kind=chosen.get("content_kind") or ContentKind.PROMOTION,
+            material=_material(request),
+            send_id=_whole(request.POST.get("send", "")) or None,
         )
         context["left_out"] = [(queries.reason_words(code), n) for code, n in dry.left_out]
     return TemplateResponse(request, "crm/outreach/_plan.html", context)
@@ -243,5 +237,8 @@ def _send_or_404(request: HttpRequest, send_id: int) -> MassSend:
 
 
 def _version(request: HttpRequest) -> int:
-    given = request.POST.get("version", "")
-    return int(given) if given.isdecimal() and len(given) < 10 else 0
+    return _whole(request.POST.get("version", ""))
+
+
+def _whole(given: str) -> int:
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 19 else 0

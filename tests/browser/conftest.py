@@ -18,7 +18,7 @@ from tests.factories import make_user
 # Playwright's event loop makes Django believe that its blocking calls come from async code.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
 
-# Two workers, their servers and two browsers share two cores: patience costs nothing when all is well.
+# Workers, servers and browsers share two cores; patience costs nothing where all is well.
 NAVIGATION_MS = 90_000
 expect.set_options(timeout=20_000)
 

@@ -3,17 +3,17 @@
 from datetime import timedelta
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crm.agents.access import Role
-from crm.audiences.actions import freeze_audience
 from crm.content import actions
 from crm.content.actions import MaterialContent, MaterialRefused, use
 from crm.content.linting import findings, plain
-from crm.content.models import Material, MaterialUse, SensitiveWord
+from crm.content.models import Material, SensitiveWord
 from crm.content.variables import (
     KNOWN,
     TextRefused,
@@ -26,7 +26,6 @@ from crm.content.variables import (
 )
 from crm.fields.actions import set_values
 from crm.fields.models import Field
-from crm.outreach.models import MassSend
 from crm.shared.times import local_day
 from tests import factories
 
@@ -107,7 +106,15 @@ def test_a_sensitive_word_is_found_behind_blanks_and_signs(db, text):
     assert findings(text=text, link_url="", link_title="") == []
 
 
-def test_a_word_of_signs_alone_forbids_nothing(db):
+def test_a_sensitive_word_is_told_where_it_stands(db):
+    SensitiveWord.objects.create(word="最低价")
+    told = findings(text="早安", link_url="https://x.example", link_title="最低价")
+    assert [finding.field for finding in told] == ["link_title"]
+
+
+def test_a_word_of_signs_alone_is_refused_and_forbids_nothing(db):
+    with pytest.raises(ValidationError, match="文字或数字"):
+        SensitiveWord(word="！！").full_clean()
     SensitiveWord.objects.create(word="！！")
     assert findings(text="早安", link_url="", link_title="") == []
 
@@ -162,6 +169,10 @@ def test_an_edit_is_a_version_and_a_stale_one_is_refused(operator):
         )
 
 
+def grant(script: Material, *, by, version: int = 1) -> None:
+    actions.grant_gold(material=script, version=version, by=by, now=timezone.now())
+
+
 def test_gold_takes_another_person_keeps_the_author_and_falls_with_an_edit(db):
     author = factories.make_user(Role.AGENT)
     author.agent = factories.make_agent()
@@ -171,11 +182,11 @@ def test_gold_takes_another_person_keeps_the_author_and_falls_with_an_edit(db):
     colleague = factories.make_user(Role.AGENT)
     assert not Material.objects.for_user(colleague).exists()
     with pytest.raises(MaterialRefused, match="还没有人"):
-        actions.grant_gold(material=script, by=manager, now=timezone.now())
+        grant(script, by=manager)
     actions.propose_gold(material=script, by=author, now=timezone.now())
     with pytest.raises(MaterialRefused, match="另一位"):
-        actions.grant_gold(material=script, by=author, now=timezone.now())
-    actions.grant_gold(material=script, by=manager, now=timezone.now())
+        grant(script, by=author)
+    grant(script, by=manager)
     script.refresh_from_db()
     assert (script.tier, script.owner, script.approved_by) == (Tier.GOLD, author, manager)
     assert Material.objects.for_user(colleague).get() == script
@@ -184,6 +195,34 @@ def test_gold_takes_another_person_keeps_the_author_and_falls_with_an_edit(db):
         material=script, content=content, by=author, now=timezone.now(), version=1
     )
     assert (again.tier, again.approved_by) == (Tier.PERSONAL, None)
+
+
+def test_gold_is_for_what_was_read_and_proposed(db):
+    author, now = factories.make_user(Role.OPERATOR), timezone.now()
+    manager = factories.make_user(Role.MANAGER, departments=[factories.make_department()])
+    script = made(author, kind=Kind.SCRIPT, text="您好")
+
+    def rewrite(version: int, **given) -> Material:
+        said = {"kind": Kind.SCRIPT, "tier": Tier.COMPANY, "title": "早安", "text": "您好"} | given
+        content = MaterialContent(**said)
+        return actions.write(material=script, content=content, by=author, now=now, version=version)
+
+    actions.propose_gold(material=script, by=author, now=now)
+    with pytest.raises(MaterialRefused, match="只需申请一次"):
+        actions.propose_gold(material=script, by=author, now=now)
+    rewrite(1, text="改了")
+    with pytest.raises(MaterialRefused, match="还没有人"):  # The proposal was for other words.
+        grant(script, by=manager, version=2)
+    actions.propose_gold(material=script, by=author, now=now)
+    with pytest.raises(MaterialRefused, match="刚刚改过"):
+        grant(script, by=manager, version=1)
+    grant(script, by=manager, version=2)
+    for other in ({"title": "别的"}, {"kind": Kind.TEXT}):
+        Material.unsafe_all.filter(pk=script.pk).update(tier=Tier.GOLD, approved_by=manager)
+        assert rewrite(2, text="改了", **other).tier == Tier.COMPANY
+    actions.archive(material=script, by=author, now=now)
+    with pytest.raises(MaterialRefused, match="只有话术"):
+        actions.propose_gold(material=script, by=author, now=now)
 
 
 @pytest.mark.parametrize(
@@ -229,65 +268,12 @@ def test_an_agent_writes_personal_scripts_only(client, db):
 # Use
 
 
-def audience(by, name="老客户") -> int:
-    one = factories.make_friend(factories.make_agent())
-    return freeze_audience(
-        name=name, customer_ids=[one.pk], by=by, now=timezone.now(), source="test"
-    ).pk
-
-
-def test_the_same_audience_does_not_read_the_same_text_too_soon(operator):
-    material, now = made(operator, reuse_days=7), timezone.now()
-    first, other = audience(operator), audience(operator, "新客户")
-
-    def send_at(days: float, to: int) -> MaterialUse:
-        at = now + timedelta(days=days)
-        return use(
-            material=material, subject_type="send", audience_id=to, by=operator, now=now, at=at
-        )
-
-    send_at(0, first)
-    send_at(1, other)
-    for days in (6.9, -6.9):  # Neither after it nor before it.
-        with pytest.raises(MaterialRefused, match="7 天内"):
-            send_at(days, first)
-    send_at(7, first)
-    assert material.uses.count() == 3
-
-
 def test_what_has_expired_by_then_is_refused(operator):
     material = made(operator, expires_on=local_day(timezone.now()))
     use(material=material, subject_type="copy", by=operator, now=timezone.now())
     tomorrow = timezone.now() + timedelta(days=1)
     with pytest.raises(MaterialRefused, match="有效期"):
         use(material=material, subject_type="send", by=operator, now=timezone.now(), at=tomorrow)
-
-
-def test_a_send_takes_its_text_from_the_library_and_is_noted_there(client, operator):
-    material = made(operator, reuse_days=30)
-    url = reverse("crm:outreach:new")
-    page = client.get(url, {"material": material.pk})
-    assert page.context["form"].initial["text"] == material.text
-    form = {
-        "title": "早安群发", "target": "customers", "audience": audience(operator),
-        "text": material.text, "content_kind": "promotion", "control_percent": "0", "then": "draft",
-        "send_at": (timezone.localtime() + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M"),
-        "material": material.pk,
-    }  # fmt: skip
-    saved = client.post(url, form)
-    assert saved.status_code == 302, saved.context["form"].errors
-    send = MassSend.unsafe_all.get()
-    assert MaterialUse.objects.get().subject_id == send.pk
-    again = client.post(url, form)
-    assert again.status_code == 422
-    assert "30 天内" in again.content.decode()
-    assert MassSend.unsafe_all.count() == 1
-    assert reverse("crm:outreach:detail", args=[send.pk]) in (
-        client.get(reverse("crm:content:detail", args=[material.pk])).content.decode()
-    )
-    variables = client.post(url, form | {"text": GREETING, "material": ""})
-    assert variables.status_code == 422
-    assert "不能用变量" in variables.content.decode()
 
 
 def test_the_list_fills_scripts_in_for_a_customer_in_scope_only(client, db):
