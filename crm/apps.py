@@ -12,6 +12,8 @@ class CrmConfig(AppConfig):
     def ready(self) -> None:
         # Models exist only from here on. Importing the handlers tells the outbox of them.
         from crm.acquisition import handlers as acquisition
+        from crm.customers.columns import add_source
+        from crm.fields.columns import FieldColumns
         from crm.handover import group_handlers
         from crm.handover import handlers as handover
         from crm.moments import handlers as moments
@@ -26,6 +28,7 @@ class CrmConfig(AppConfig):
         rooms = (acquisition, group_handlers, handover, moments, outreach, reminders)
         rooms += (tagging, corp_tags)
         self.outbox_handlers = rooms
+        add_source(FieldColumns())
         post_migrate.connect(sync_catalogue, sender=self)
         post_migrate.connect(seed_rules, sender=self)
         post_migrate.connect(seed_send_rules, sender=self)

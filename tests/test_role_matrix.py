@@ -22,7 +22,7 @@ from crm.agents.models import User
 from crm.archive.models import ArchiveReading
 from crm.audiences.models import Audience
 from crm.content.models import Material
-from crm.customers.models import IdentityConflict
+from crm.customers.models import IdentityConflict, SavedView
 from crm.followup.models import FollowUp
 from crm.handover.models import Handover
 from crm.imports.models import FileImport
@@ -67,6 +67,7 @@ SEES_OTHERS = {
     # A segment is a question and holds nobody: whoever may save audiences reads all of them.
     "segment_id": {Role.LEAD, Role.MANAGER, Role.OPERATOR},
     "question_id": set(),
+    "view_id": set(),
     # Other systems name customers by their number, and stand for the whole company.
     "customer_no": {Role.SERVICE},
 }
@@ -216,6 +217,7 @@ def _owned(users: dict[str, User], stranger: User) -> dict[str, dict[str, object
         "reading_id",
         "segment_id",
         "question_id",
+        "view_id",
     )
     made: dict[str, dict[str, object]] = {kind: {} for kind in kinds}
     today = timezone.now().date()
@@ -236,6 +238,7 @@ def _owned(users: dict[str, User], stranger: User) -> dict[str, dict[str, object
         made["question_id"][owner_name] = SavedQuestion.unsafe_all.create(
             name="漏斗", owner=owner, question={}, query=""
         ).pk
+        made["view_id"][owner_name] = SavedView.unsafe_all.create(name="视图", owner=owner).pk
         made["audience_id"][owner_name] = audience.pk
         AudienceTag.unsafe_all.create(audience=audience, name="人群", reason="名称已有")
         made["job_id"][owner_name] = job.pk

@@ -14,7 +14,7 @@ from analytics.figures.people import people_page
 from analytics.figures.registry import Opened, open_figure
 from crm.agents.access import Permission, Scope, requires
 from crm.audiences.actions import freeze_audience
-from crm.customers.disclosure import EXPORT_HEADER, export_customers
+from crm.customers.disclosure import export_customers, export_header
 from crm.customers.models import Customer
 from crm.shared.errors import DomainError
 from crm.shared.formatting import digits
@@ -49,7 +49,7 @@ def export(request: HttpRequest, figure: str) -> HttpResponseBase:
     except DomainError as refusal:
         return _refused(request, refusal)
     kind = request.GET.get("format", "")
-    return sheet_response(f"{figure}-people-{local_day(now)}", EXPORT_HEADER, rows, kind=kind)
+    return sheet_response(f"{figure}-people-{local_day(now)}", export_header(), rows, kind=kind)
 
 
 @requires(Permission.AUDIENCE_SAVE, scope=Scope.CUSTOMER)

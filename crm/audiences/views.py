@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET
 from crm.agents.access import Permission, Scope, requires
 from crm.audiences import queries
 from crm.audiences.models import Audience
-from crm.customers.disclosure import EXPORT_HEADER, export_customers
+from crm.customers.disclosure import export_customers, export_header
 from crm.customers.queries import DEFAULT_SORT
 from crm.shared.errors import DomainError
 from crm.shared.filters import search_box
@@ -74,7 +74,7 @@ def export_audience(request: HttpRequest, audience_id: int) -> HttpResponseBase:
         context = {"title": _("没有导出"), "text": str(refusal), "query": ""}
         return TemplateResponse(request, "crm/customers/refused.html", context, status=422)
     filename = f"audience-{audience.pk}-{local_day(now)}.csv"
-    return csv_response(filename, EXPORT_HEADER, rows)
+    return csv_response(filename, export_header(), rows)
 
 
 def _audience_or_404(request: HttpRequest, audience_id: int) -> Audience:

@@ -1,16 +1,16 @@
 """Customer data that leaves the masked screen: whole phone numbers, and files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.core.cache import cache
 from django.db import transaction
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from crm.agents.actions import audit
 from crm.agents.models import User
+from crm.customers.columns import Column, cells_of, file_header, file_row, usual
 from crm.customers.models import Customer, CustomerQuerySet
 from crm.customers.queries import customer_rows, sort_order
 from crm.shared.errors import DomainError
@@ -20,21 +20,6 @@ from crm.shared.text import clean_text
 REVEALS_PER_HOUR = 30
 EXPORT_ROWS = 50_000
 _CHUNK = 500
-
-EXPORT_HEADER = (
-    gettext_lazy("客户编号"),
-    gettext_lazy("昵称"),
-    gettext_lazy("手机号"),
-    gettext_lazy("是好友"),
-    gettext_lazy("首次加微"),
-    gettext_lazy("生命周期"),
-    gettext_lazy("来源渠道"),
-    gettext_lazy("员工"),
-    gettext_lazy("标签"),
-    gettext_lazy("最近动态"),
-    gettext_lazy("付款订单数"),
-    gettext_lazy("累计付款（元）"),
-)
 
 
 class RevealRefused(DomainError):
@@ -75,6 +60,7 @@ def export_customers(
     by: User,
     now: datetime,
     action: str = "customers.export",
+    columns: Sequence[Column] | None = None,
     **details: Any,
 ) -> Iterator[list[Any]]:
     """Rows for a file of these customers, as masked as on the screen; the audit entry comes first.
@@ -88,25 +74,18 @@ def export_customers(
             _("超过 %(n)s 位客户，未导出。请缩小筛选范围。") % {"n": f"{EXPORT_ROWS:,}"}
         )
     audit(by, action, now=now, customers=len(ids), **details)
-    return _export_rows(ids)
+    return _export_rows(ids, usual() if columns is None else columns)
 
 
-def _export_rows(ids: list[int]) -> Iterator[list[Any]]:
+def export_header(columns: Sequence[Column] | None = None) -> list[str]:
+    """The head of a file of customers; without columns, the usual ones."""
+    return file_header(usual() if columns is None else columns)
+
+
+def _export_rows(ids: list[int], columns: Sequence[Column]) -> Iterator[list[Any]]:
     for start in range(0, len(ids), _CHUNK):
         chunk = ids[start : start + _CHUNK]
         loaded = Customer.unsafe_all.select_related("channel").in_bulk(chunk)
-        for row in customer_rows(loaded[pk] for pk in chunk if pk in loaded):
-            yield [
-                row.customer_no,
-                row.name,
-                row.phone,
-                _("是") if row.is_friend else _("否"),
-                row.friend_since,
-                row.stage,
-                row.channel,
-                "、".join(row.agents),
-                "、".join(row.tags),
-                row.last_fact_at,
-                row.order_count,
-                f"{row.paid_cents // 100}.{row.paid_cents % 100:02d}",
-            ]
+        rows = customer_rows(loaded[pk] for pk in chunk if pk in loaded)
+        for row, cells in zip(rows, cells_of(rows, columns), strict=True):
+            yield file_row(row, cells)

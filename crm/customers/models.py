@@ -8,7 +8,7 @@ from django.db.models.functions import ExtractDay, ExtractMonth
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from crm.agents.access import Role
+from crm.agents.access import Permission, Role
 from crm.agents.models import Agent, User
 from crm.shared.models import ScopedManager, TimeStamped
 from crm.shared.text import query_terms, search_terms, sort_key
@@ -179,6 +179,41 @@ class Customer(TimeStamped):
         """Recompute what name search and name order read; bulk writers call it themselves."""
         self.name_sort = sort_key(self.name)
         self.search = search_terms(self.name)
+
+
+class SavedViewQuerySet(models.QuerySet):
+    def visible_to(self, user) -> "SavedViewQuerySet":
+        """One's own and those that colleagues share; a view holds a question, no customers."""
+        if not user.is_authenticated or not user.can(Permission.CUSTOMER_VIEW):
+            return self.none()
+        return self.filter(Q(owner=user) | Q(is_shared=True, owner__is_active=True))
+
+    def owned_by(self, user) -> "SavedViewQuerySet":
+        """Who saved a view may change it or drop it."""
+        return self.visible_to(user).filter(owner=user)
+
+
+class SavedView(TimeStamped):
+    """视图: conditions, order and columns of the customer list under a name."""
+
+    name = models.CharField(_("名称"), max_length=32)
+    owner = models.ForeignKey(User, models.CASCADE, related_name="+", verbose_name=_("建立人"))
+    is_shared = models.BooleanField(_("共享给同事"), default=False)
+    query = models.TextField(_("网址参数"), blank=True)
+
+    unsafe_all = SavedViewQuerySet.as_manager()
+    objects = ScopedManager()
+
+    class Meta:
+        ordering = ["is_shared", "name", "pk"]
+        verbose_name = _("视图")
+        verbose_name_plural = _("视图")
+        constraints = [
+            models.UniqueConstraint(fields=["owner", "name"], name="saved_view_once_per_owner")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class ContactQuerySet(models.QuerySet):

@@ -8,16 +8,11 @@ from django.db.models import Count, Max, Min, Q, Sum
 from django.utils.translation import gettext_lazy as _
 
 from crm.customers.models import Contact, Customer, Tag
-from crm.customers.queries import CustomerFilter, find_customers, sort_order
+from crm.customers.queries import ORIGINS, CustomerFilter, find_customers, sort_order
 from crm.shared.formatting import masked_phone
 from crm.shared.paging import neighbours
 
 ORDERS_SHOWN = 20
-ORIGINS = {
-    "wecom": _("企业微信"),
-    "import": _("文件导入"),
-    "api": _("接口"),
-}
 # Codes of WeCom's ``add_way``.
 ADD_WAYS = {
     1: _("扫描二维码"),

@@ -9,6 +9,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from crm.agents.models import Agent, Department
 from crm.customers.models import Contact, Customer, CustomerQuerySet, Tag
@@ -21,7 +22,12 @@ from crm.timeline.queries import KIND_IDS
 WAITING_DAYS = 7
 FEW = 1_000
 DEFAULT_SORT = "-added"
-_COLUMNS = {
+ORIGINS = {
+    "wecom": gettext_lazy("企业微信"),
+    "import": gettext_lazy("文件导入"),
+    "api": gettext_lazy("接口"),
+}
+_ORDERS = {
     "added": "friend_since",
     "recent": "last_fact_at",
     "name": "name_sort",
@@ -98,6 +104,15 @@ class CustomerRow:
     last_fact_at: datetime | None
     order_count: int
     paid_cents: int
+    last_paid_at: datetime | None
+    last_message_at: datetime | None
+    stage_since: datetime | None
+    group_count: int
+    city: str
+    gender: str
+    birthday: date | None
+    known_since: datetime | None
+    origin: str
 
 
 @dataclass(frozen=True)
@@ -159,9 +174,9 @@ _HAS_ORDER = {"yes": Q(order_count__gt=0), "no": Q(order_count=0)}
 def sort_order(sort: str) -> tuple[str, ...]:
     """Columns behind a value of ``?sort=``; an unknown one reads as the default."""
     name = sort.removeprefix("-")
-    if name not in _COLUMNS:
+    if name not in _ORDERS:
         return sort_order(DEFAULT_SORT)
-    return (("-" if sort.startswith("-") else "") + _COLUMNS[name],)
+    return (("-" if sort.startswith("-") else "") + _ORDERS[name],)
 
 
 def customer_page(
@@ -208,6 +223,15 @@ def customer_rows(customers: Iterable[Customer]) -> list[CustomerRow]:
             last_fact_at=c.last_fact_at,
             order_count=c.order_count,
             paid_cents=c.paid_cents,
+            last_paid_at=c.last_paid_at,
+            last_message_at=c.last_message_at,
+            stage_since=c.stage_since,
+            group_count=c.group_count,
+            city=c.city,
+            gender=c.get_gender_display() if c.gender else "",
+            birthday=c.birthday,
+            known_since=c.known_since,
+            origin=str(ORIGINS.get(c.origin, c.origin)),
         )
         for c in customers
     ]

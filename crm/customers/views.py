@@ -13,11 +13,13 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from crm.agents.access import Permission, Scope, requires
-from crm.customers.disclosure import EXPORT_HEADER, export_customers, reveal_phone
+from crm.customers import columns, saved_views
+from crm.customers.disclosure import export_customers, export_header, reveal_phone
 from crm.customers.forms import CustomerFilterForm, RevealForm
-from crm.customers.models import Customer
+from crm.customers.models import Customer, SavedView
 from crm.customers.profile import neighbours_in_list, read_profile
 from crm.customers.queries import DEFAULT_SORT, customer_page, find_customers, newcomers
+from crm.customers.views_saved import view_address
 from crm.shared.errors import DomainError
 from crm.shared.filters import kept, search_box
 from crm.shared.formatting import compact, digits
@@ -56,21 +58,52 @@ def customer_list(request: HttpRequest) -> HttpResponse:
     if in_panel:
         return TemplateResponse(request, "crm/customers/_panel.html", context)
     return TemplateResponse(
-        request, "crm/customers/list.html", context | _list_context(request, form)
+        request, "crm/customers/list.html", context | _list_context(request, form, page)
     )
 
 
-def _list_context(request: HttpRequest, form: CustomerFilterForm) -> dict:
-    narrowed = form.is_narrowed
+def _list_context(request: HttpRequest, form: CustomerFilterForm, page: Page) -> dict:
+    narrowed, (shown, others) = form.is_narrowed, columns.chosen(request.GET)
+    bare = QueryDict(mutable=True)
+    for name, code in columns.encoded(shown):
+        bare.appendlist(name, code)
     return {
+        "columns": shown,
+        "other_columns": others,
+        "most_columns": columns.MOST,
+        "rows": list(zip(page, columns.cells_of(page.rows, shown), strict=True)),
+        "without_columns": kept(request.GET, without=(columns.PARAM,)),
+        **_views(request),
         "chips": form.chips(),
         "search": search_box(request.GET, _("姓名、拼音、首字母或编号")),
-        "clear_href": "?" if narrowed else "",
+        "clear_href": f"?{bare.urlencode()}" if narrowed else "",
         "narrowed": narrowed,
         "ignored": [form[name].label or _("客户群") for name in form.errors],
         "opened_at": timezone.now().isoformat(),
         "may_export": request.user.can(Permission.EXPORT),
         "may_tag": request.user.can(Permission.TAG_EDIT),
+    }
+
+
+def _views(request: HttpRequest) -> dict:
+    """Tabs of saved views; the one that the address names, and whether it was changed since."""
+    rows = list(SavedView.objects.for_user(request.user).select_related("owner__agent"))
+    rows.sort(key=lambda view: view.owner_id != request.user.pk)
+    named = request.GET.get(saved_views.PARAM, "")
+    current = next((view for view in rows if str(view.pk) == named), None)
+    asked = saved_views.question_of(request.GET)
+    tabs = [{"label": _("全部"), "href": "?", "current": current is None and not asked}]
+    tabs += [
+        {"label": view.name, "href": view_address(view), "current": view == current}
+        for view in rows
+    ]
+    return {
+        "view": current,
+        "owns_view": current is not None and current.owner_id == request.user.pk,
+        "view_changed": current is not None and asked != current.query,
+        "tabs": tabs if rows else [],
+        "asked": asked,
+        "may_share": saved_views.may_share(request.user),
     }
 
 
@@ -131,19 +164,20 @@ def reveal_customer_phone(request: HttpRequest, customer_id: int) -> HttpRespons
 def export_customer_list(request: HttpRequest) -> HttpResponseBase:
     """The list as it is narrowed and ordered now, as a file."""
     form = CustomerFilterForm(request.GET, user=request.user)
-    now = timezone.now()
+    now, (shown, _others) = timezone.now(), columns.chosen(request.GET)
     try:
         rows = export_customers(
             find_customers(request.user, form.filter()),
             sort=request.GET.get("sort") or DEFAULT_SORT,
             by=request.user,
             now=now,
+            columns=shown,
             query=_query(request)[:1000],
         )
     except DomainError as refusal:
         context = {"title": _("没有导出"), "text": str(refusal), "query": _query(request)}
         return TemplateResponse(request, "crm/customers/refused.html", context, status=422)
-    return csv_response(f"customers-{local_day(now)}.csv", EXPORT_HEADER, rows)
+    return csv_response(f"customers-{local_day(now)}.csv", export_header(shown), rows)
 
 
 def _profile(

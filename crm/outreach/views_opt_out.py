@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from crm.agents.access import Permission, Scope, requires
-from crm.customers.disclosure import EXPORT_HEADER, export_customers
+from crm.customers.disclosure import export_customers, export_header
 from crm.customers.models import Customer
 from crm.customers.queries import DEFAULT_SORT
 from crm.outreach import actions
@@ -72,7 +72,7 @@ def export_opt_outs(request: HttpRequest) -> HttpResponseBase:
         row.customer.customer_no or row.customer.external_userid: (row.since, row.note)
         for row in _rows(request).select_related("customer")
     }
-    header = [*EXPORT_HEADER, _("拒收时间"), _("说明")]
+    header = [*export_header(), _("拒收时间"), _("说明")]
     lines = ([*line, *told.get(line[0], ("", ""))] for line in rows)
     return csv_response(f"opt-outs-{local_day(now)}.csv", header, lines)
 

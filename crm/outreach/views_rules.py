@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
 from crm.agents.access import Permission, Scope, requires
-from crm.customers.disclosure import EXPORT_HEADER, export_customers
+from crm.customers.disclosure import export_customers, export_header
 from crm.customers.models import Customer
 from crm.customers.queries import DEFAULT_SORT
 from crm.outreach import queries, replaying, tasks
@@ -133,7 +133,7 @@ def export_replay(request: HttpRequest, replay_id: int) -> HttpResponseBase:
     except DomainError as refusal:
         context = {"title": _("没有导出"), "text": str(refusal), "query": ""}
         return TemplateResponse(request, "crm/customers/refused.html", context, status=422)
-    return csv_response(f"replay-{replay.month:%Y-%m}.csv", EXPORT_HEADER, rows)
+    return csv_response(f"replay-{replay.month:%Y-%m}.csv", export_header(), rows)
 
 
 def _stops(request: HttpRequest, replay: Replay) -> Any:
