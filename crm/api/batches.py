@@ -6,7 +6,9 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from crm.agents.models import User
 from crm.api.limits import MAX_ITEMS
+from crm.customers.models import AttributeChange
 from crm.ingest.actions import ingest
 from crm.ingest.kinds import RowKind
 from crm.ingest.problems import Problems
@@ -15,7 +17,7 @@ from crm.ingest.rows import Layout
 SHOWN = 100
 
 
-def take_batch(kind: RowKind, data: Any, *, now: datetime) -> tuple[int, dict[str, Any]]:
+def take_batch(kind: RowKind, data: Any, *, now: datetime, by: User) -> tuple[int, dict[str, Any]]:
     """Status and body of the answer to a batch; anything but 200 has changed nothing."""
     items = data.get("items") if isinstance(data, dict) else None
     if not isinstance(items, list) or not items or len(items) > MAX_ITEMS:
@@ -24,7 +26,8 @@ def take_batch(kind: RowKind, data: Any, *, now: datetime) -> tuple[int, dict[st
     problems = _shapes(kind, items)
     if problems:
         return _refusal(problems)
-    outcome = ingest(kind, Layout.of_items(kind), _rows(kind, items), now=now)
+    said = {"now": now, "source": AttributeChange.Source.API, "by": by}
+    outcome = ingest(kind, Layout.of_items(kind), _rows(kind, items), **said)
     if outcome.problems:
         return _refusal(outcome.problems)
     return 200, {

@@ -69,10 +69,10 @@ class BatchView(CountedView):
             key, digest = key_of(request), digest_of(request)
             data = request.data
             if key is None:
-                status, body = take_batch(self.kind, data, now=now)
+                status, body = take_batch(self.kind, data, now=now, by=request.user)
                 return Response(body, status=status)
             (status, body), repeated = answer_once(
-                lambda: take_batch(self.kind, data, now=now),
+                lambda: take_batch(self.kind, data, now=now, by=request.user),
                 key=key,
                 digest=digest,
                 user=request.user,

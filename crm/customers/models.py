@@ -181,6 +181,48 @@ class Customer(TimeStamped):
         self.search = search_terms(self.name)
 
 
+class AttributeChangeQuerySet(models.QuerySet):
+    def visible_to(self, user) -> "AttributeChangeQuerySet":
+        """Changes of customers that the user may see."""
+        return self.filter(customer__in=Customer.objects.for_user(user))
+
+
+class AttributeChange(models.Model):
+    """资料变更: what one thing said of a customer was and became; triggers write it.
+
+    A value without a change has stood since its customer was opened, by whoever opened them.
+    """
+
+    class Source(models.TextChoices):
+        WECOM = "wecom", pgettext_lazy("origin", "企业微信")
+        IMPORT = "import", pgettext_lazy("origin", "文件导入")
+        API = "api", pgettext_lazy("origin", "接口")
+        PERSON = "person", pgettext_lazy("origin", "手工填写")
+        MERGE = "merge", pgettext_lazy("origin", "合并客户")
+
+    customer = models.ForeignKey(
+        Customer, models.CASCADE, related_name="attribute_changes", db_index=False
+    )
+    attribute = models.CharField(_("项目"), max_length=40)
+    before = models.TextField(_("原值"), blank=True)
+    value = models.TextField(_("新值"), blank=True)
+    source = models.CharField(_("来源"), max_length=8, choices=Source.choices)
+    said_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    at = models.DateTimeField(_("时间"))
+
+    unsafe_all = AttributeChangeQuerySet.as_manager()
+    objects = ScopedManager()
+
+    class Meta:
+        verbose_name = _("资料变更")
+        verbose_name_plural = _("资料变更")
+        ordering = ["-at", "-pk"]
+        indexes = [models.Index(fields=["customer", "-at"], name="changes_of_customer")]
+
+    def __str__(self) -> str:
+        return f"{self.customer_id}.{self.attribute}"
+
+
 class SavedViewQuerySet(models.QuerySet):
     def visible_to(self, user) -> "SavedViewQuerySet":
         """One's own and those that colleagues share; a view holds a question, no customers."""

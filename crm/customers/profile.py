@@ -8,6 +8,7 @@ from django.db.models import Count, Max, Min, Q, Sum
 from django.utils.translation import gettext_lazy as _
 
 from crm.customers.models import Contact, Customer, Tag
+from crm.customers.origins import Origin, origins_of
 from crm.customers.queries import ORIGINS, CustomerFilter, find_customers, sort_order
 from crm.shared.formatting import masked_phone
 from crm.shared.paging import neighbours
@@ -114,6 +115,7 @@ class Profile:
     stays: list[Stay]
     orders: list[OrderLine]
     totals: OrderTotals
+    origins: dict[str, Origin]
 
 
 def read_profile(customer: Customer, user: Any) -> Profile:
@@ -141,6 +143,7 @@ def read_profile(customer: Customer, user: Any) -> Profile:
         stays=_stays(customer, user),
         orders=_orders(customer),
         totals=_totals(customer),
+        origins=origins_of(customer),
     )
 
 

@@ -12,5 +12,6 @@ urlpatterns = [
     path("views/<int:view_id>/", views_saved.change_view, name="change_view"),
     path("views/<int:view_id>/delete/", views_saved.delete_view, name="delete_view"),
     path("<int:customer_id>/", views.customer_profile, name="profile"),
+    path("<int:customer_id>/changes/", views.customer_changes, name="changes"),
     path("<int:customer_id>/phone/", views.reveal_customer_phone, name="reveal"),
 ]

@@ -17,6 +17,7 @@ from crm.customers import columns, saved_views
 from crm.customers.disclosure import export_customers, export_header, reveal_phone
 from crm.customers.forms import CustomerFilterForm, RevealForm
 from crm.customers.models import Customer, SavedView
+from crm.customers.origins import lines_of
 from crm.customers.profile import neighbours_in_list, read_profile
 from crm.customers.queries import DEFAULT_SORT, customer_page, find_customers, newcomers
 from crm.customers.views_saved import view_address
@@ -24,7 +25,7 @@ from crm.shared.errors import DomainError
 from crm.shared.filters import kept, search_box
 from crm.shared.formatting import compact, digits
 from crm.shared.http import is_htmx
-from crm.shared.paging import Page
+from crm.shared.paging import Page, keyset_page
 from crm.shared.sheets import csv_response
 from crm.shared.times import local_day
 from crm.timeline.queries import timeline
@@ -130,6 +131,17 @@ def customer_profile(request: HttpRequest, customer_id: int) -> HttpResponse:
         }
         return TemplateResponse(request, "crm/customers/_preview.html", context)
     return _profile(request, customer)
+
+
+@requires(Permission.CUSTOMER_VIEW, scope=Scope.CUSTOMER)
+@require_GET
+def customer_changes(request: HttpRequest, customer_id: int) -> HttpResponse:
+    """What was said of a customer before, by whom, and what is said instead."""
+    customer = _customer_or_404(request, customer_id)
+    rows = customer.attribute_changes.select_related("said_by")
+    page = keyset_page(rows, order=("-at",), params=request.GET)
+    context = {"customer": customer, "page": page, "lines": lines_of(page.rows)}
+    return TemplateResponse(request, "crm/customers/changes.html", context)
 
 
 @requires(Permission.CUSTOMER_REVEAL, scope=Scope.CUSTOMER, audit=True)

@@ -11,9 +11,9 @@ from psycopg.types.json import Jsonb
 
 from crm.agents.actions import audit
 from crm.agents.models import User
-from crm.customers.models import Customer
+from crm.customers.models import AttributeChange, Customer
 from crm.fields.models import Field, FieldValue
-from crm.fields.values import FieldRefused, fits, read_value
+from crm.fields.values import FieldRefused, fits, read_value, words
 from crm.shared import faults
 
 SHOWN, BATCH = 5, 1000
@@ -53,6 +53,7 @@ def set_values(
             continue
         changed.append(key)
         if value is None:
+            _note_removal(row, key, source=source, by=by, now=now)
             row.delete()
             continue
         FieldValue.unsafe_all.update_or_create(
@@ -63,6 +64,18 @@ def set_values(
     if changed:
         audit(by, "customer.fields", customer, now=now, fields=changed, source=source)
     return changed
+
+
+def _note_removal(row: FieldValue, key: str, *, source: str, by: User, now: datetime) -> None:
+    """Triggers note what comes and changes; what goes they cannot tell from an erasure."""
+    AttributeChange.unsafe_all.create(
+        customer_id=row.customer_id,
+        attribute=f"field.{key}",
+        before=words(row.field, row.value),
+        source=source,
+        said_by=by,
+        at=now,
+    )
 
 
 def _hold_fields() -> None:

@@ -3,6 +3,7 @@
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import RegexValidator
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -48,6 +49,11 @@ class Field(models.Model):
         verbose_name = _("自定义字段")
         verbose_name_plural = _("自定义字段")
         ordering = ["position", "pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(key__regex=r"^[a-z][a-z0-9_]*$"), name="field_key_is_plain"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.label
@@ -65,6 +71,7 @@ class FieldValue(models.Model):
     class Source(models.TextChoices):
         PERSON = "person", pgettext_lazy("origin", "手工填写")
         API = "api", pgettext_lazy("origin", "接口")
+        IMPORT = "import", pgettext_lazy("origin", "文件导入")
 
     customer = models.ForeignKey(
         Customer, models.CASCADE, related_name="field_values", db_index=False

@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 
 from crm.catalog.actions import refresh_order_totals
 from crm.customers import actions as customers
-from crm.customers.models import Customer
+from crm.customers.models import AttributeChange, Customer
+from crm.customers.origins import speak_for
 from crm.fields.models import FieldValue
 from crm.shared.errors import DomainError
 from crm.timeline.actions import append_selected_facts, move_facts
@@ -96,6 +97,7 @@ def merge(one_id: int, other_id: int, *, now: datetime) -> Merged:
         raise MergeRefused(_("不能合并：%(why)s") % {"why": "；".join(found)})
     # The audit trail outlives an erasure: it says which evidence there was, not what it said.
     record = {"id": gone.pk, "had": [name for name in NUMBERS if getattr(gone, name)]}
+    speak_for(AttributeChange.Source.MERGE)
     move_facts(gone=gone.pk, kept=kept.pk, now=now)
     _move_rows(kept, gone)
     _fill(kept, gone)

@@ -20,7 +20,8 @@ from crm.imports.files import FileOutcome, label_of, take_in, write_report
 from crm.imports.models import FileImport
 from crm.imports.readers import open_table
 from crm.imports.refusals import FileRefused
-from crm.ingest.kinds import ROW_KINDS, RowKind
+from crm.ingest.kinds import RowKind
+from crm.ingest.own_fields import row_kind
 from crm.jobs.actions import Ending, create_job, run_job
 from crm.jobs.models import Job
 from crm.jobs.progress import Progress
@@ -60,14 +61,14 @@ def start_import(*, kind: str, upload: UploadedFile, by: User, now: datetime) ->
     path = stored_path(found)
     _keep(upload, path)
     try:
-        with open_table(path, ROW_KINDS[kind]) as table:
+        with open_table(path, row_kind(kind)) as table:
             found.headers = table.headers
             found.sample = [_shown(cells) for _n, cells in islice(table.rows, SAMPLE_ROWS)]
     except FileRefused:
         path.unlink()
         raise
     found.signature = mappings.signature(found.headers)
-    found.mapping = mappings.proposed(ROW_KINDS[kind], found.headers)
+    found.mapping = mappings.proposed(row_kind(kind), found.headers)
     found.save()
     audit(by, "import.upload", found, now=now, kind=kind, size=upload.size)
     return found
@@ -88,7 +89,7 @@ def check_import(
     *, file_import: FileImport, mapping: Mapping[str, str], by: User, now: datetime
 ) -> Job:
     """Match the columns and have the whole file checked, without changing anything."""
-    kind = ROW_KINDS[file_import.kind]
+    kind = row_kind(file_import.kind)
     mappings.layout(kind, file_import.headers, mapping)
     with transaction.atomic():
         found = _locked(file_import)
@@ -162,8 +163,9 @@ def _work(job: Job, progress: Progress) -> Ending:
         mapping=found.mapping,
         dry_run=dry_run,
         progress=progress,
+        by=found.owner,
     )
-    return _ending(result, ROW_KINDS[found.kind], dry_run=dry_run)
+    return _ending(result, row_kind(found.kind), dry_run=dry_run)
 
 
 def _ending(result: FileOutcome, kind: RowKind, *, dry_run: bool) -> Ending:

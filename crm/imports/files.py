@@ -9,10 +9,12 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from crm.agents.models import User
 from crm.imports import mappings
 from crm.imports.readers import Table, open_table
 from crm.ingest.actions import Outcome, Silent, ingest
-from crm.ingest.kinds import ROW_KINDS, RowKind
+from crm.ingest.kinds import RowKind
+from crm.ingest.own_fields import row_kind
 from crm.ingest.problems import Problems
 from crm.shared import faults
 from crm.shared.sheets import csv_lines
@@ -56,19 +58,20 @@ def take_in(
     mapping: Callable[[Table], Mapping[str, str]] | Mapping[str, str] | None = None,
     dry_run: bool = False,
     progress: Any = None,
+    by: User | None = None,
 ) -> FileOutcome:
     """Read a file and take its rows in, all or none.
 
     Raises FileRefused when the file as a whole cannot be read; bad rows are in the outcome.
     """
-    kind, progress = ROW_KINDS[kind_name], progress or Silent()
+    kind, progress = row_kind(kind_name), progress or Silent()
     with open_table(path, kind) as table:
         chosen = mapping(table) if callable(mapping) else mapping
         if chosen is None:
             chosen = kind.guess(table.headers)
         layout = mappings.layout(kind, table.headers, chosen)
         rows = watched(table, progress)
-        outcome = ingest(kind, layout, rows, now=now, dry_run=dry_run, progress=progress)
+        outcome = ingest(kind, layout, rows, now=now, dry_run=dry_run, progress=progress, by=by)
         return FileOutcome(outcome, mappings.ignored(kind, table.headers, chosen), table.encoding)
 
 

@@ -13,6 +13,7 @@ from crm.imports.forms import MappingForm, UploadForm
 from crm.imports.models import FileImport, ImportKind
 from crm.imports.queries import import_state
 from crm.ingest.kinds import ROW_KINDS
+from crm.ingest.own_fields import row_kind
 from crm.jobs.actions import cancel_job
 from crm.shared.errors import DomainError
 from crm.shared.http import STOP_POLLING, go
@@ -148,7 +149,7 @@ def _columns(found: FileImport, form: MappingForm) -> list[tuple]:
 
 
 def _mapping_form(found: FileImport, data=None) -> MappingForm:
-    kind = ROW_KINDS[found.kind]
+    kind = row_kind(found.kind)
     return MappingForm(data, kind=kind, headers=found.headers, mapping=found.mapping)
 
 

@@ -10,16 +10,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 from psycopg.errors import DeadlockDetected, UniqueViolation
 
+from crm.agents.models import User
 from crm.customers.actions import recompute_stages, record_milestones, refresh_customers
-from crm.ingest import customers, events, orders, people, routes
+from crm.customers.models import AttributeChange
+from crm.customers.origins import speak_for
+from crm.ingest import customers, events, orders, own_fields, people, routes
 from crm.ingest.counts import Counts
 from crm.ingest.kinds import RowKind
-from crm.ingest.problems import Problems
+from crm.ingest.problems import Collision, Problems
 from crm.ingest.rows import EventNames, Layout, RowParser
 from crm.ingest.staging import run, stage
 from crm.jobs.models import Job
 from crm.shared import faults
-from crm.shared.errors import DomainError
 from crm.timeline.catalogue import KINDS
 from crm.timeline.models import FactKind
 
@@ -35,12 +37,6 @@ ATTEMPTS = 3
 # Life stages of more customers are left to the timetable, which recomputes them anyway.
 STAGES_AT_ONCE = 20_000
 _SORT_IN_MEMORY = "set local work_mem = '64MB'"
-
-
-class Collision(DomainError):
-    """Others keep writing the very rows that are to be written."""
-
-    code = "busy"
 
 
 class Silent:
@@ -72,11 +68,14 @@ def ingest(
     now: datetime,
     dry_run: bool = False,
     progress: Any = None,
+    source: str = AttributeChange.Source.IMPORT,
+    by: User | None = None,
 ) -> Outcome:
     """Take all rows in, or none: any problem leaves everything as it was.
 
     ``raw_rows`` are (number shown to people, cells). With ``dry_run`` the outcome tells what would
     happen. ``progress`` has ``enter(phase)`` and ``check()``, which may raise to stop.
+    ``source`` and ``by`` become the origin of what the rows say.
     """
     progress = progress or Silent()
     outcome = Outcome()
@@ -85,16 +84,26 @@ def ingest(
     with transaction.atomic():
         progress.enter(Job.Phase.READING)
         run(_SORT_IN_MEMORY)
+        speak_for(source, by)
+        own_fields.hold(kind)
         stage(kind, parser.columns, parser.parse(iter(raw_rows)))
         outcome.rows = parser.rows
         outcome.new_names = tuple(sorted(names.new)) if names else ()
         faults.point("ingest.staged")
-        _settle(kind, outcome, progress, now=now, dry_run=dry_run)
+        own_fields.spread(kind, parser.columns)
+        _settle(kind, outcome, progress, now=now, dry_run=dry_run, source=source, by=by)
     return outcome
 
 
 def _settle(
-    kind: RowKind, outcome: Outcome, progress: Any, *, now: datetime, dry_run: bool
+    kind: RowKind,
+    outcome: Outcome,
+    progress: Any,
+    *,
+    now: datetime,
+    dry_run: bool,
+    source: str,
+    by: User | None,
 ) -> None:
     """Check and write; where somebody wrote the same rows meanwhile, look again from the start."""
     for _attempt in range(ATTEMPTS):
@@ -104,7 +113,7 @@ def _settle(
                 outcome.counts = CHECKS[kind.name](outcome.problems)
                 progress.check()
                 if not outcome.problems and not dry_run:
-                    _write(kind, outcome, progress, now=now)
+                    _write(kind, outcome, progress, now=now, source=source, by=by)
             return
         except (IntegrityError, OperationalError) as collision:
             if not isinstance(collision.__cause__, UniqueViolation | DeadlockDetected):
@@ -112,16 +121,24 @@ def _settle(
     raise Collision(_("同一批数据正由别处写入，未做任何改动，请稍后重试"))
 
 
-def _write(kind: RowKind, outcome: Outcome, progress: Any, *, now: datetime) -> None:
+def _write(
+    kind: RowKind,
+    outcome: Outcome,
+    progress: Any,
+    *,
+    now: datetime,
+    source: str,
+    by: User | None,
+) -> None:
     progress.enter(Job.Phase.WRITING)
     if kind.name == "routes":
         routes.write(now)
     elif kind.name == "customers":
-        customers.write(now)
+        customers.write(now, source=source, by=by)
     elif kind.name == "orders":
-        outcome.counts.facts = orders.write(now)
+        outcome.counts.facts = orders.write(now, source=source)
     else:
-        outcome.counts.facts = events.write(now, set(outcome.new_names))
+        outcome.counts.facts = events.write(now, set(outcome.new_names), source=source)
     progress.check()
     progress.enter(Job.Phase.REFRESHING)
     if kind.name in ("orders", "events"):

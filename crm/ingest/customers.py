@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from crm.ingest import people
+from crm.agents.models import User
+from crm.ingest import own_fields, people
 from crm.ingest.counts import Counts
 from crm.ingest.problems import Problems
 from crm.ingest.staging import fetch, find_problems, renew_from, run
@@ -98,6 +99,7 @@ select f.line, f.customer_id as ref, f.target_id,
                  coalesce(f.city, c.city), coalesce(f.birthday, c.birthday),
                  least(f.created_at, c.known_since))
                or (c.external_userid is null and c.name <> f.name)
+               or f.line in (select line from fresh)
                or (f.channel is not null and f.channel is distinct from now_channel.code
                    and (c.external_userid is null or now_channel.id is null))
            then 'changed'
@@ -115,7 +117,7 @@ insert into crm_customer
      origin, known_since)
 select %(now)s, %(now)s, p.customer_no, p.unionid, p.name, n.name_sort, n.search, '', 0, p.phone,
        p.city, p.birthday, ch.id, 'acquaintance', false, '{}', 0, 0, 0,
-       'import', coalesce(p.known_since, %(now)s)
+       %(source)s, coalesce(p.known_since, %(now)s)
 from planned as p
 join named as n on n.ref = p.ref
 left join crm_channel as ch on ch.code = p.channel
@@ -170,17 +172,19 @@ def check(problems: Problems) -> Counts:
         find_problems(
             problems, _SAME_PERSON, field="customer_id", code="same_person", params=["first"]
         )
+    own_fields.compare()
     renew_from("planned", _PLAN)
     verdicts = fetch("select verdict, count(*) from planned group by verdict")
     return Counts().take(verdicts)
 
 
-def write(now: datetime) -> int:
+def write(now: datetime, *, source: str, by: User | None = None) -> int:
     """Write new and changed customers; leaves their ids in ``touched``. They are no facts."""
     run(_CHANNELS, {"now": now})
     people.name_people(_TO_NAME)
     run(_LOCK)
-    run(_CREATE, {"now": now})
+    run(_CREATE, {"now": now, "source": source})
     run(_CHANGE, {"now": now})
+    own_fields.write(now, source=source, by=by)
     renew_from("touched", _TOUCHED)
     return 0

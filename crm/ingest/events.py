@@ -102,11 +102,11 @@ def check(problems: Problems) -> Counts:
     return counts
 
 
-def write(now: datetime, new_names: set[str]) -> int:
+def write(now: datetime, new_names: set[str], *, source: str) -> int:
     """Append new events as facts; returns how many. Leaves the customers in ``touched``."""
     for code in sorted(new_names):
         declare_kind(code=code, label_zh=code, emitter="import")
-    people.open_records(now)
+    people.open_records(now, source=source)
     run(_CHANNELS, {"now": now})
     facts = append_selected_facts(_FACTS, {}, now=now)
     renew_from("touched", _TOUCHED)

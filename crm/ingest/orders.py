@@ -149,12 +149,12 @@ def check(problems: Problems) -> Counts:
     return Counts(people=unknown).take(verdicts)
 
 
-def write(now: datetime) -> int:
+def write(now: datetime, *, source: str) -> int:
     """Write new and changed orders with their facts; returns how many facts were new.
 
     Leaves the customers concerned in ``touched``, locked.
     """
-    people.open_records(now, _TALLIES, {"now": now})
+    people.open_records(now, _TALLIES, {"now": now}, source=source)
     run(_WRITE, {"now": now})
     facts = append_selected_facts(_STATE_FACTS, {"now": now}, now=now)
     renew_from("touched", _TOUCHED)

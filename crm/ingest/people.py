@@ -28,7 +28,7 @@ insert into crm_customer
      origin, known_since)
 select %(now)s, %(now)s, n.ref, n.name, n.name_sort, n.search, '', 0, '', '',
        'acquaintance', false, '{}', 0, coalesce(t.orders, 0), coalesce(t.cents, 0),
-       t.last_paid_at, t.last_at, 'import', least(%(now)s, t.first_at)
+       t.last_paid_at, t.last_at, %(source)s, least(%(now)s, t.first_at)
 from named as n
 left join tallies as t on t.ref = n.ref
 order by n.ref
@@ -55,7 +55,11 @@ def resolve_people() -> int:
 
 
 def open_records(
-    now: datetime, tallies: str = _NO_TALLIES, params: dict[str, Any] | None = None
+    now: datetime,
+    tallies: str = _NO_TALLIES,
+    params: dict[str, Any] | None = None,
+    *,
+    source: str,
 ) -> None:
     """A record for every ref that is nobody yet, named by the id until somebody names it better.
 
@@ -64,7 +68,7 @@ def open_records(
     """
     renew_from("tallies", tallies, params)
     name_people("select ref, ref from refs where customer_id is null")
-    if run(_OPEN, {"now": now}) or fetch("select 1 from named limit 1"):
+    if run(_OPEN, {"now": now, "source": source}) or fetch("select 1 from named limit 1"):
         # Somebody else may have opened the same record meanwhile: ask again for all of them.
         run(
             "update refs set customer_id = c.id from crm_customer as c"

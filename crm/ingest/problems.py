@@ -6,10 +6,17 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from crm.shared.errors import DomainError
 from crm.shared.text import clean_text
 
 KEPT = 10_000
 _SHOWN = 120
+
+
+class Collision(DomainError):
+    """Others keep writing the very rows that are to be written."""
+
+    code = "busy"
 
 
 class BadCell(Exception):
@@ -87,6 +94,7 @@ SENTENCES: dict[str, tuple[Any, Any]] = {
         _("该 unionid 的客户已有另一个客户编号（%(other)s）"),
         _("请核对客户编号与 unionid"),
     ),
+    "bad_field": ("%(why)s", _("请改成这个字段可以填写的内容，或留空")),
     "event_id_reused": (
         _("该事件编号已用于另一个事件"),
         _("已记录的事件不会改动：请使用新的事件编号"),

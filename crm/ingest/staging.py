@@ -46,7 +46,7 @@ def renew_from(table: str, select: str, params: dict[str, Any] | None = None) ->
     run(f"analyze {table}")
 
 
-def run(statement: str, params: dict[str, Any] | None = None) -> int:
+def run(statement: str | sql.Composable, params: dict[str, Any] | None = None) -> int:
     """One statement; returns the rows it touched."""
     with connection.cursor() as cursor:
         cursor.execute(statement, params)

@@ -71,6 +71,7 @@ _WITH_CUSTOMER = _("与客户资料同时")
 HOLDINGS: tuple[Holding, ...] = (
     Holding("crm.FollowUp", _SERVICE, _("结束后 730 天"), Erase.DELETE, days=730, since="ended_at"),
     Holding("crm.FieldValue", _SERVICE, _WHILE_CUSTOMER, Erase.DELETE),
+    Holding("crm.AttributeChange", _SERVICE, _WHILE_CUSTOMER, Erase.DELETE),
     Holding("crm.OptOut", _("不再打扰"), _WHILE_CUSTOMER, Erase.DELETE),
     Holding(
         "crm.ReplayStop",

@@ -13,6 +13,7 @@ from crm.datasets.rows import DATASET
 from crm.imports import mappings
 from crm.imports.files import FileOutcome, take_in, write_report
 from crm.ingest.kinds import ROW_KINDS, RowKind
+from crm.ingest.own_fields import row_kind
 from crm.ingest.problems import Problems
 from crm.jobs.actions import Ending, create_job, run_job
 from crm.jobs.models import Job
@@ -77,7 +78,7 @@ class Command(BaseCommand):
             raise SystemExit(1)
 
     def _work(self, path: Path, options: dict, summary: dict, progress: Progress) -> Ending:
-        kind = DATASET if options["dataset"] else ROW_KINDS[options["kind"]]
+        kind = DATASET if options["dataset"] else row_kind(options["kind"])
         result, problems = self._taken(path, kind, options, progress)
         if problems:
             summary["report"] = str(self._report(problems, options["report"], kind))
