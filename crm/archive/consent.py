@@ -48,8 +48,11 @@ def note_approval(*, external_userid: str, userid: str, at: datetime, now: datet
     """The event ``msg_audit_approved``: the customer agreed for this agent."""
     one_writer()
     person = ExternalSeen(external_userid, "")
+    customer_id = ensure_customers([person], asked_at=at, now=now).get(external_userid)
+    if customer_id is None:
+        return
     note_consent(
-        customer_id=ensure_customers([person], asked_at=at, now=now)[external_userid],
+        customer_id=customer_id,
         agent_id=agent_ids({userid}, now=now)[userid],
         agreed=True,
         decided_at=at,

@@ -9,6 +9,7 @@ from django.db import connection
 
 from crm.agents.models import Agent
 from crm.archive.consent import note_consent
+from crm.archive.forgetting import forgetful
 from crm.archive.messages import Said
 from crm.archive.models import ArchiveConsent, ArchivedMedia, ArchivedMessage
 from crm.archive.opening import Opened
@@ -79,6 +80,7 @@ def store_messages(batch: Sequence[Opened], *, now: datetime) -> Stored:
     msgids = [opened.sealed.msgid for opened in batch]
     known = set(ArchivedMessage.unsafe_all.filter(msgid__in=msgids).values_list("msgid", flat=True))
     new = list({one.sealed.msgid: one for one in batch if one.sealed.msgid not in known}.values())
+    new = [one for one in map(forgetful(new, now), new) if one]
     people = _people_of([one.said for one in new if one.said], now)
     rows = [_row(one, people, now) for one in new]
     ArchivedMessage.unsafe_all.bulk_create(rows, batch_size=1000)
@@ -88,6 +90,11 @@ def store_messages(batch: Sequence[Opened], *, now: datetime) -> Stored:
 def open_sealed(pairs: Sequence[tuple[ArchivedMessage, Opened]], *, now: datetime) -> Stored:
     """Fill in messages that were kept sealed and can be read by now."""
     one_writer()
+    forget = forgetful([one for _row_, one in pairs], now)
+    told = [(row, forget(one)) for row, one in pairs]
+    gone = [row.pk for row, one in told if one is None]
+    ArchivedMessage.unsafe_all.filter(pk__in=gone).delete()
+    pairs = [(row, one) for row, one in told if one is not None]
     people = _people_of([one.said for _row_, one in pairs if one.said], now)
     for row, one in pairs:
         fresh = _row(one, people, now)

@@ -38,6 +38,8 @@ def note_friend_added(
     ``listed_since`` is the start that WeCom lists now; None where it lists none.
     """
     contact, is_new = _contact(external_userid, userid, at, now)
+    if contact is None:
+        return
     if not _is_told(contact, at, listed_since):
         append_facts([friend_added(contact, external_userid, userid, at)], now=now)
     if contact.status != Status.ACTIVE or is_new:
@@ -61,6 +63,8 @@ def end_contact(
     ``is_observed``: no event told, somebody looked; an event that comes later adds nothing.
     """
     contact, _is_new = _contact(external_userid, userid, at, now)
+    if contact is None:
+        return
     if not _observed_within(contact, at):
         ending = _ending(contact, external_userid, userid, status, at)
         append_facts([replace(ending, source="sync") if is_observed else ending], now=now)
@@ -116,6 +120,8 @@ def note_message_received(
 ) -> None:
     """The customer wrote to the agent."""
     contact, is_new = _contact(external_userid, userid, at, now)
+    if contact is None:
+        return
     if is_new:
         _settle(contact)
     if _is_archived(contact, at):
@@ -148,13 +154,18 @@ def _is_archived(contact: Contact, at: datetime) -> bool:
 
 def _contact(
     external_userid: str, userid: str, at: datetime, now: datetime
-) -> tuple[Contact, bool]:
-    """The pair's row; for people whom WeCom lists no more, a row that starts with the event."""
+) -> tuple[Contact | None, bool]:
+    """The pair's row; for people whom WeCom lists no more, a row that starts with the event.
+
+    None where the customer was erased after the event.
+    """
     one_writer()
     customer = Customer.unsafe_all.filter(external_userid=external_userid).first()
     if customer is None:
         nameless = ExternalSeen(external_userid, "")
-        customer_id = ensure_customers([nameless], asked_at=at, now=now)[external_userid]
+        customer_id = ensure_customers([nameless], asked_at=at, now=now).get(external_userid)
+        if customer_id is None:
+            return None, False
     else:
         customer_id = customer.pk
     return Contact.unsafe_all.get_or_create(

@@ -12,6 +12,7 @@ from datetime import datetime
 from django.db import connection
 from django.db.models import Q
 
+from crm.customers.forgetting import erased_since
 from crm.customers.models import Customer, IdentityConflict
 from crm.wecom.records import ExternalSeen
 
@@ -59,11 +60,16 @@ def ensure_customers(
 ) -> dict[str, int]:
     """Insert or update these people; returns their ids by external_userid.
 
-    ``asked_at`` is when WeCom was asked: rows that a later question has written stay as they are.
+    ``asked_at`` is when WeCom was asked: rows that a later question has written stay as they are,
+    and whoever was erased since is not in the answer.
     Call it inside a transaction that holds ``one_writer``.
     """
     seen = {person.external_userid: person for person in people}
     known = _load(seen.values())
+    gone = erased_since(seen.keys() - known.by_external.keys())
+    for external_userid, erased_at in gone.items():
+        if asked_at <= erased_at:
+            del seen[external_userid]
     new: list[Customer] = []
     changed: list[Customer] = []
     conflicts: list[_Conflict] = []

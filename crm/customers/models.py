@@ -181,6 +181,20 @@ class Customer(TimeStamped):
         self.search = search_terms(self.name)
 
 
+class ErasedNumber(models.Model):
+    """已删除者: a keyed digest of whom WeCom called what, so that old words bring nobody back."""
+
+    digest = models.CharField(max_length=64, unique=True)
+    erased_at = models.DateTimeField(_("删除时间"), db_index=True)
+
+    class Meta:
+        verbose_name = _("已删除者")
+        verbose_name_plural = _("已删除者")
+
+    def __str__(self) -> str:
+        return self.digest[:8]
+
+
 class AttributeChangeQuerySet(models.QuerySet):
     def visible_to(self, user) -> "AttributeChangeQuerySet":
         """Changes of customers that the user may see."""

@@ -206,6 +206,8 @@ def _pairs(
 ) -> dict[tuple[int, str], RelationSeen]:
     pairs: dict[tuple[int, str], RelationSeen] = {}
     for contact in seen:
+        if contact.customer.external_userid not in people:
+            continue
         for relation in contact.relations:
             key = (people[contact.customer.external_userid], relation.userid)
             if key not in pairs or pairs[key].added_at < relation.added_at:

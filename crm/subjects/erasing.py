@@ -21,6 +21,7 @@ from crm.archive.models import ArchivedMedia
 from crm.audiences.models import Audience
 from crm.callbacks.models import InboxEvent
 from crm.customers.actions import one_writer
+from crm.customers.forgetting import remember_erased
 from crm.customers.models import Contact, Customer
 from crm.groups.models import Membership
 from crm.imports.models import FileImport
@@ -70,6 +71,8 @@ def erase(customer_id: int, *, now: datetime) -> dict[str, int]:
     if left := standing(customer):
         words = _("先在企业微信里解除关系，否则下次同步又会带回来：%(where)s")
         raise EraseRefused(words % {"where": "；".join(left)})
+    if customer.external_userid:
+        remember_erased(customer.external_userid, at=now)
     numbers = numbers_of(customer)
     counts: Counter[str] = Counter()
     files = [media_path(one) for one in ArchivedMedia.objects.filter(message__customer=customer)]

@@ -12,6 +12,8 @@ from django.db.models import Model, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from crm.customers.forgetting import KEPT
+
 Words = str | Promise
 
 
@@ -133,6 +135,15 @@ HOLDINGS: tuple[Holding, ...] = (
     Holding("crm.TouchDecision", _DELIVERY, _("400 天"), Erase.NAMELESS, "", texts=("details",)),
     Holding("crm.Job", _TECHNICAL, _("按作业期限"), Erase.NAMELESS, "", texts=("params", "result")),
     Holding("crm.FileImport", _("导入数据"), _("文件 24 小时，样例随作业"), Erase.NAMELESS, ""),
+    Holding(
+        "crm.ErasedNumber",
+        _("已删除者不再回来"),
+        _("30 天，只留不可还原的摘要"),
+        Erase.KEEP,
+        "",
+        days=KEPT.days,
+        since="erased_at",
+    ),
     Holding("crm.AuditEntry", _("谁做了什么"), _("依法保留三年"), Erase.KEEP, ""),
 )
 
