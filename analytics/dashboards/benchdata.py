@@ -22,7 +22,7 @@ insert into crm_customer (id, external_userid, customer_no, name, name_sort, sea
     created_at, updated_at)
 select n, 'wm' || n, 'C' || lpad(n::text, 9, '0'), names.name, names.sort, names.search, '', n %% 3,
        '138' || lpad((n %% 100000000)::text, 8, '0'), '城市' || n %% 40,
-       date '1950-01-01' + (n * 7919 %% 20000)::integer, channels[1 + n %% %(channels)s],
+       date '1950-01-01' + (n::bigint * 7919 %% 20000)::integer, channels[1 + n %% %(channels)s],
        (array['acquaintance', 'familiarity', 'warmth', 'fatigue', 'win_back'])[1 + n %% 5],
        n %% 10 < 8,
        %(now)s - (n * 31 %% 400) * interval '1 day' - (n %% 86400) * interval '1 second',

@@ -47,7 +47,9 @@ def timeline(
     if chosen:
         facts = facts.filter(kind__code__in=chosen.codes)
     page = keyset_page(facts, order=("-at",), params=params, size=size)
-    return Page([_entry(f) for f in page.rows], page.after, page.before, page.total, page.is_exact)
+    return Page(
+        [entry_of(f) for f in page.rows], page.after, page.before, page.total, page.is_exact
+    )
 
 
 def tallies(
@@ -75,7 +77,8 @@ def happened(user: Any, codes: Sequence[str], *, since: datetime) -> QuerySet[Fa
     )
 
 
-def _entry(fact: Fact) -> TimelineEntry:
+def entry_of(fact: Fact) -> TimelineEntry:
+    """A fact with its kind, agent, group, channel and order, as a line."""
     notes = [fact.channel.name] if fact.channel else []
     if content := fact.properties.get("content") or fact.properties.get("comment"):
         notes.append(str(content)[:80])
