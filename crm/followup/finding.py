@@ -31,6 +31,55 @@ join lateral (
 ) who on true
 """
 
+# Days of the year within three days; what fell on 29 February is on the 28th of other years.
+_NAMED_DAYS = """
+select day, extract(month from day) as month, extract(day from day) as number
+from generate_series(%(today)s::date, %(today)s::date + 3, interval '1 day') as day
+union all
+select day, 2, 29
+from generate_series(%(today)s::date, %(today)s::date + 3, interval '1 day') as day
+where to_char(day, 'MM-DD') = '02-28'
+  and to_char(day + interval '1 day', 'MM-DD') <> '02-29'
+"""
+
+_BIRTHDAYS = """
+select cu.id as customer_id, null::bigint as agent_id,
+    'birthday:' || cu.id || ':' || extract(year from named.day)::int as key,
+    '' as evidence, %(now)s::timestamptz as happened_at,
+    (named.day::date + time '09:00') at time zone %(zone)s as due_at
+from ({days}) named
+join crm_customer cu on cu.birthday is not null
+    and extract(month from cu.birthday) = named.month
+    and extract(day from cu.birthday) = named.number
+"""
+
+# The years since a first day; {firsts} gives customer_id and the instant ``first``. One message for
+# one date: of several reasons that fall on it the first in this list is named.
+_YEARS_SINCE = """
+select dated.customer_id, null::bigint as agent_id,
+    '{reason}:' || dated.customer_id || ':' || extract(year from named.day)::int as key,
+    dated.day::text as evidence, dated.first as happened_at,
+    (named.day::date + time '09:00') at time zone %(zone)s as due_at
+from ({days}) named
+join (
+    select customer_id, first, (first at time zone %(zone)s)::date as day from ({firsts}) firsts
+) dated on extract(month from dated.day) = named.month
+    and extract(day from dated.day) = named.number
+    and extract(year from dated.day) < extract(year from named.day)
+where not exists (
+    select from crm_followup other where other.customer_id = dated.customer_id
+      and other.reason in ('birthday', 'first_order')
+      and (other.due_at at time zone %(zone)s)::date = named.day::date)
+"""
+_FIRST_ORDERS = """
+select customer_id, min(paid_at) as first from crm_order
+where status in ('paid', 'completed') group by customer_id
+"""
+_FRIENDS = """
+select id as customer_id, friend_since as first from crm_customer
+where is_friend and friend_since is not null
+"""
+
 # Each gives customer_id, agent_id (or null: the agent of the customer), key, evidence, happened_at
 # and due_at.
 _FOUND = {
@@ -107,25 +156,13 @@ _FOUND = {
             select from crm_fact f where f.customer_id = seen.customer_id
               and f.kind_id = %(sent)s and f.at >= seen.last and f.at <= %(now)s)
     """,
-    # Who was born on 29 February has their day on the 28th of other years.
-    Reason.BIRTHDAY: """
-        select cu.id as customer_id, null::bigint as agent_id,
-            'birthday:' || cu.id || ':' || extract(year from named.day)::int as key,
-            '' as evidence, %(now)s::timestamptz as happened_at,
-            (named.day::date + time '09:00') at time zone %(zone)s as due_at
-        from (
-            select day, extract(month from day) as month, extract(day from day) as number
-            from generate_series(%(today)s::date, %(today)s::date + 3, interval '1 day') as day
-            union all
-            select day, 2, 29
-            from generate_series(%(today)s::date, %(today)s::date + 3, interval '1 day') as day
-            where to_char(day, 'MM-DD') = '02-28'
-              and to_char(day + interval '1 day', 'MM-DD') <> '02-29'
-        ) named
-        join crm_customer cu on cu.birthday is not null
-            and extract(month from cu.birthday) = named.month
-            and extract(day from cu.birthday) = named.number
-    """,
+    Reason.BIRTHDAY: _BIRTHDAYS.format(days=_NAMED_DAYS),
+    Reason.FIRST_ORDER: _YEARS_SINCE.format(
+        reason="first_order", days=_NAMED_DAYS, firsts=_FIRST_ORDERS
+    ),
+    Reason.ANNIVERSARY: _YEARS_SINCE.format(
+        reason="anniversary", days=_NAMED_DAYS, firsts=_FRIENDS
+    ),
     Reason.QUIET: """
         select cu.id as customer_id, null::bigint as agent_id,
             'quiet:' || cu.id || ':' || to_char(%(today)s::date, 'YYYY-"Q"Q') as key,
@@ -139,8 +176,8 @@ _FOUND = {
     """,
 }
 
-# This one looks at every customer: once a day is enough.
-SLOW = (Reason.QUIET,)
+# These look at every customer: once a day is enough.
+SLOW = (Reason.QUIET, Reason.FIRST_ORDER, Reason.ANNIVERSARY)
 QUICK = tuple(reason for reason in _FOUND if reason not in SLOW)
 
 _RAISE = """
@@ -172,7 +209,8 @@ where f.state = 'open' and (
           and said.kind_id in (%(received)s, %(sent)s) and said.at > f.raised_at))
     or (f.reason = any(%(our_reasons)s) and exists (
         select from crm_optout o where o.customer_id = f.customer_id))
-    or (f.reason in ('departure', 'birthday') and f.due_at < %(now)s - interval '4 days')
+    or (f.reason in ('departure', 'birthday', 'first_order', 'anniversary')
+        and f.due_at < %(now)s - interval '4 days')
     or (f.reason in ('returned', 'after_order') and f.due_at < %(now)s - interval '14 days')
 )
 """

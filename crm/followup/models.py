@@ -32,6 +32,8 @@ class FollowUp(models.Model):
         NEED = "need", _("近期反复看线路")
         AFTER_ORDER = "after_order", _("下单后回访")
         BIRTHDAY = "birthday", _("生日")
+        FIRST_ORDER = "first_order", _("首次下单周年")
+        ANNIVERSARY = "anniversary", _("加微周年")
         QUIET = "quiet", _("许久没有联系的老客户")
 
     class State(models.TextChoices):

@@ -19,11 +19,19 @@ WEIGHTS = {
     Reason.NEED: 60,
     Reason.AFTER_ORDER: 50,
     Reason.BIRTHDAY: 40,
+    Reason.FIRST_ORDER: 35,
+    Reason.ANNIVERSARY: 30,
     Reason.QUIET: 20,
 }
 MOST_OVERDUE, HAS_PAID = 48, 10
 # Whoever wants no marketing is not approached for these.
-OURS = (Reason.NEED, Reason.BIRTHDAY, Reason.QUIET)
+OURS = (
+    Reason.NEED,
+    Reason.BIRTHDAY,
+    Reason.FIRST_ORDER,
+    Reason.ANNIVERSARY,
+    Reason.QUIET,
+)
 
 
 def score(*, weight: int, due_at: datetime, has_paid: bool, now: datetime) -> int:

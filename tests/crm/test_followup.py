@@ -107,6 +107,52 @@ def test_a_birthday_is_named_three_days_ahead_in_leap_years_too(agent, birthday,
     assert (find(today) == {Reason.BIRTHDAY}) == named
 
 
+def in_years(years: int, *, days: int = 0) -> datetime:
+    return NOW.replace(year=NOW.year + years) - timedelta(days=days)
+
+
+def test_years_since_the_first_order_and_since_becoming_friends_are_named(agent):
+    friend = make_friend(agent, added_at=NOW - timedelta(days=30))
+    for days in (10, 5):  # The later order has no day of its own.
+        make_order(friend, paid_at=NOW - timedelta(days=days))
+    assert find(in_years(1, days=34)) == set()
+    assert find(in_years(1, days=33)) == {Reason.ANNIVERSARY}
+    assert find(in_years(1, days=14)) == set()
+    assert find(in_years(1, days=13)) == {Reason.FIRST_ORDER}
+    named = FollowUp.unsafe_all.filter(reason=Reason.FIRST_ORDER)
+    assert find(in_years(1, days=12)) >= {Reason.FIRST_ORDER}
+    assert named.count() == 1
+    find(in_years(2, days=11))
+    assert named.count() == 2
+
+
+def test_of_several_reasons_for_one_day_one_is_named(agent):
+    friend = make_friend(agent, added_at=NOW, birthday=NOW.date().replace(year=1970))
+    make_order(friend, paid_at=NOW)
+    other = make_friend(agent, added_at=NOW)
+    make_order(other, paid_at=NOW)
+    days = (Reason.BIRTHDAY, Reason.FIRST_ORDER, Reason.ANNIVERSARY)
+    find(in_years(1, days=1))
+    named = FollowUp.unsafe_all.filter(reason__in=days)
+    assert [row.reason for row in named.filter(customer=friend)] == [Reason.BIRTHDAY]
+    assert [row.reason for row in named.filter(customer=other)] == [Reason.FIRST_ORDER]
+
+
+@pytest.mark.parametrize(
+    ("added", "today", "is_named"),
+    [
+        (datetime(2024, 2, 29, 4, tzinfo=UTC), datetime(2027, 2, 28, 4, tzinfo=UTC), True),
+        (datetime(2024, 2, 29, 4, tzinfo=UTC), datetime(2028, 2, 28, 4, tzinfo=UTC), True),
+        # The local day counts: it was the 21st there already.
+        (datetime(2025, 11, 20, 17, tzinfo=UTC), datetime(2026, 11, 17, 4, tzinfo=UTC), False),
+        (datetime(2025, 11, 20, 17, tzinfo=UTC), datetime(2026, 11, 18, 4, tzinfo=UTC), True),
+    ],
+)
+def test_years_are_counted_in_local_days_and_through_leap_years(agent, added, today, is_named):
+    make_friend(agent, added_at=added)
+    assert (Reason.ANNIVERSARY in find(today)) == is_named
+
+
 def test_old_customers_gone_quiet_are_named_once_a_quarter(friend):
     type(friend).unsafe_all.filter(pk=friend.pk).update(stage="fatigue", order_count=2)
     assert find() == {Reason.QUIET}
