@@ -8,6 +8,7 @@ import crm.fields.admin
 import crm.gate.admin
 import crm.outbox.admin
 import crm.outreach.admin
+import crm.personas.admin
 import crm.statistics.admin
 import crm.sync.admin
 import crm.timeline.admin

@@ -21,6 +21,7 @@ class CrmConfig(AppConfig):
         from crm.outreach import handlers as outreach
         from crm.outreach import reminder_handlers as reminders
         from crm.outreach.rules import seed_rules as seed_send_rules
+        from crm.personas.queries import PersonaColumn
         from crm.tagging import corp_tag_handlers as corp_tags
         from crm.tagging import handlers as tagging
         from crm.timeline.actions import sync_catalogue
@@ -29,6 +30,7 @@ class CrmConfig(AppConfig):
         rooms += (tagging, corp_tags)
         self.outbox_handlers = rooms
         add_source(FieldColumns())
+        add_source(PersonaColumn())
         post_migrate.connect(sync_catalogue, sender=self)
         post_migrate.connect(seed_rules, sender=self)
         post_migrate.connect(seed_send_rules, sender=self)

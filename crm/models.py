@@ -21,6 +21,7 @@ import crm.links.models
 import crm.moments.models
 import crm.outbox.models
 import crm.outreach.models
+import crm.personas.models
 import crm.statistics.models
 import crm.subjects.models
 import crm.sync.models

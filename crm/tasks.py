@@ -12,6 +12,7 @@ import crm.jobs.tasks
 import crm.moments.tasks
 import crm.outbox.tasks
 import crm.outreach.tasks
+import crm.personas.tasks
 import crm.subjects.tasks
 import crm.sync.tasks
 import crm.tagging.tasks

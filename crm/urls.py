@@ -22,6 +22,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("crm.links.urls")),
     path("moments/", include("crm.moments.urls")),
     path("outbox/", include("crm.outbox.urls")),
+    path("personas/", include("crm.personas.urls")),
     path("sends/", include("crm.outreach.urls")),
     path("plan/", include("crm.planner.urls")),
     path("subject-requests/", include("crm.subjects.urls")),

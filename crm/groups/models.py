@@ -111,6 +111,7 @@ class Membership(TimeStamped):
         ]
         indexes = [
             models.Index(fields=["group", "joined_at"], name="stay_joined"),
+            models.Index(fields=["invited_by"], name="stay_invited", condition=~Q(invited_by="")),
             models.Index(
                 fields=["group", "left_at"],
                 name="stay_left",

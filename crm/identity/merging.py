@@ -19,7 +19,7 @@ from crm.timeline.actions import append_selected_facts, move_facts
 NUMBERS = ("external_userid", "customer_no", "unionid")
 FILLED = ("phone", "city", "birthday", "avatar", "channel_id")
 # Rows of the one who goes that say nothing new where the one who stays has them too.
-SUPERSEDED = ("identityconflict", "archiveconsent", "fieldvalue")
+SUPERSEDED = ("identityconflict", "archiveconsent", "fieldvalue", "customerpersona")
 FACTS = "fact"
 
 # Which order is the first is decided anew for all of them together.
@@ -149,6 +149,8 @@ def _unique_with(model, name: str) -> list[list[str]]:
         if isinstance(constraint, UniqueConstraint) and constraint.condition is None
     ]
     groups = [*constraints, *model._meta.unique_together]
+    if model._meta.get_field(name).unique:
+        groups.append([name])
     return [[field for field in group if field != name] for group in groups if name in group]
 
 
