@@ -66,6 +66,7 @@ BEAT_SCHEDULE: dict[str, dict] = {
     "tagging-keep": every(24 * 3600, "crm.tagging.tasks.keep_audience_tags"),
     "followup-find": every(120, "crm.followup.tasks.find_reasons"),
     "followup-keep-house": every(24 * 3600, "crm.followup.tasks.keep_house"),
+    "members-settle": every(3600, "crm.members.tasks.settle_due"),
     "personas-keep": every(300, "crm.personas.tasks.keep_changed"),
     "personas-all": every(24 * 3600, "crm.personas.tasks.keep_all"),
     "subjects-erase": every(30, "crm.subjects.tasks.run_waiting_erasures"),

@@ -6,6 +6,7 @@ import crm.content.admin
 import crm.customers.admin
 import crm.fields.admin
 import crm.gate.admin
+import crm.members.admin
 import crm.outbox.admin
 import crm.outreach.admin
 import crm.personas.admin

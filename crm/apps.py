@@ -16,6 +16,7 @@ class CrmConfig(AppConfig):
         from crm.fields.columns import FieldColumns
         from crm.handover import group_handlers
         from crm.handover import handlers as handover
+        from crm.members.queries import TierColumn
         from crm.moments import handlers as moments
         from crm.outbox.rules import seed_rules
         from crm.outreach import handlers as outreach
@@ -31,6 +32,7 @@ class CrmConfig(AppConfig):
         self.outbox_handlers = rooms
         add_source(FieldColumns())
         add_source(PersonaColumn())
+        add_source(TierColumn())
         post_migrate.connect(sync_catalogue, sender=self)
         post_migrate.connect(seed_rules, sender=self)
         post_migrate.connect(seed_send_rules, sender=self)

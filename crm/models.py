@@ -18,6 +18,7 @@ import crm.handover.models
 import crm.imports.models
 import crm.jobs.models
 import crm.links.models
+import crm.members.models
 import crm.moments.models
 import crm.outbox.models
 import crm.outreach.models

@@ -9,6 +9,7 @@ import crm.handover.tasks
 import crm.identity.tasks
 import crm.imports.tasks
 import crm.jobs.tasks
+import crm.members.tasks
 import crm.moments.tasks
 import crm.outbox.tasks
 import crm.outreach.tasks

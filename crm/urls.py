@@ -20,6 +20,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("imports/", include("crm.imports.urls")),
     path("jobs/", include("crm.jobs.urls")),
     path("", include("crm.links.urls")),
+    path("members/", include("crm.members.urls")),
     path("moments/", include("crm.moments.urls")),
     path("outbox/", include("crm.outbox.urls")),
     path("personas/", include("crm.personas.urls")),

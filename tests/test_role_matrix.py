@@ -28,6 +28,7 @@ from crm.handover.models import Handover
 from crm.imports.models import FileImport
 from crm.jobs.models import Job
 from crm.links.models import ShortLink
+from crm.members.models import MemberCard, MemberTier
 from crm.moments.images import store_image
 from crm.moments.models import Moment, MomentTask
 from crm.outbox.models import OutboxItem
@@ -102,6 +103,7 @@ def house(db, settings, tmp_path) -> House:
     users[Role.MANAGER].departments.set([sales])
     stranger = make_user(Role.OPERATOR)
     now = timezone.now()
+    tier = MemberTier.objects.create(code="gold", name="金卡", rank=1)
     objects = {name: {} for name in ("moment_id", "image_id", "item_id", "send_id")}
     for near in agents:  # Welcome rules are the corporation's; only operators write them.
         objects.setdefault("welcome_id", {})[near] = Welcome.objects.create(name=near, text=near).pk
@@ -130,6 +132,9 @@ def house(db, settings, tmp_path) -> House:
             code=f"code{near[:4]}", target="https://x.example", title="x", made_by=stranger,
             made_at=now,
         ).pk  # fmt: skip
+        objects.setdefault("card_id", {})[near] = MemberCard.unsafe_all.create(
+            customer_id=objects["customer_id"][near], tier=tier, begins_on=now.date(), source="api"
+        ).pk
         objects.setdefault("request_id", {})[near] = SubjectRequest.unsafe_all.create(
             customer_id=objects["customer_id"][near], customer_ref=1, kind="show", asked_how="x",
             received_at=now, due_on=now.date(),

@@ -44,7 +44,9 @@ def measure(customers: int, users: int, seconds: int) -> dict[str, Any]:
     loaded = time.perf_counter() - begun
     clients = [_signed_in(user) for user in logins]
     pages = {user.role: list(_pages(client)) for user, client in zip(logins, clients, strict=True)}
-    queries = {f"{role} {url}": count for role, some in pages.items() for url, _name, count in some}
+    queries = {
+        f"{role} {url}": count for role, some in pages.items() for url, _name, count, _s in some
+    }
     searches = _searches(logins[0])
     with Server("config.wsgi:application", FLOOR) as server:
         found = _visits(server.port, logins, clients, pages, users, seconds)
@@ -53,7 +55,8 @@ def measure(customers: int, users: int, seconds: int) -> dict[str, Any]:
 
 def _report(found, queries, searches, pages, customers, users, loaded) -> dict[str, Any]:
     floor = found.pop(FLOOR)
-    named = {f"{role} {url}": name for role, some in pages.items() for url, name, _n in some}
+    named = {f"{role} {url}": name for role, some in pages.items() for url, name, _n, _s in some}
+    alone = {f"{role} {url}": s for role, some in pages.items() for url, _name, _n, s in some}
     rows = []
     for key, times in found.items():
         rows.append(
@@ -63,6 +66,7 @@ def _report(found, queries, searches, pages, customers, users, loaded) -> dict[s
                 "visits": len(times),
                 "p50_ms": _ms(statistics.median(times)),
                 "p95_ms": _p95(times),
+                "alone_ms": _ms(alone[key]),
                 "queries": queries[key],
             }
         )
@@ -80,6 +84,7 @@ def _report(found, queries, searches, pages, customers, users, loaded) -> dict[s
             "customer_list_p95_ms": _p95(by_page["crm:customers:list"]),
             "profile_p95_ms": _p95(by_page["crm:customers:profile"]),
             "search_p95_ms": _p95(searches),
+            "worst_alone_ms": _ms(max(alone.values())),
             "most_queries": max(queries.values()),
             "requests": sum(len(times) for times in found.values()),
             "pages": rows,
@@ -105,8 +110,8 @@ def _signed_in(user: User) -> Client:
     return client
 
 
-def _pages(client: Client) -> Iterator[tuple[str, str, int]]:
-    """(address, name, queries) of every page that is linked; the second visit is counted."""
+def _pages(client: Client) -> Iterator[tuple[str, str, int, float]]:
+    """(address, name, queries, seconds) of every linked page; the second visit is counted."""
     waiting, seen, kinds = ["/"], {"/"}, Counter()
     while waiting:
         url = waiting.pop(0)
@@ -117,10 +122,11 @@ def _pages(client: Client) -> Iterator[tuple[str, str, int]]:
             continue
         html = response.content.decode()
         if response.status_code == 200:
-            counter = _Counter()
+            counter, begun = _Counter(), time.perf_counter()
             with connection.execute_wrapper(counter):
                 client.get(url)
-            yield url, resolve(urlsplit(url).path).view_name, counter.count
+            alone = time.perf_counter() - begun
+            yield url, resolve(urlsplit(url).path).view_name, counter.count, alone
         for link in LINK.findall(html):
             target = urljoin(url, unescape(link))
             path = urlsplit(target).path
@@ -159,7 +165,7 @@ def _warm_up(port: int, logins: list[User], clients: list[Client], pages: dict) 
     """Every page three times: both worker processes have seen it before anybody is timed."""
     line = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     for login, client in zip(logins, clients, strict=True):
-        for url, _name, _queries in pages[login.role] * 3:
+        for url, *_told in pages[login.role] * 3:
             line.request("GET", url, headers={"Cookie": _cookies(client)})
             line.getresponse().read()
 
@@ -172,7 +178,7 @@ def _visits(
     port: int,
     logins: list[User],
     clients: list[Client],
-    pages: dict[str, list[tuple[str, str, int]]],
+    pages: dict[str, list[tuple[str, str, int, float]]],
     users: int,
     seconds: int,
 ) -> dict[str, list[float]]:
@@ -187,7 +193,7 @@ def _visits(
         login, client = logins[number % len(logins)], clients[number % len(clients)]
         cookies = _cookies(client)
         dice = random.Random(number)  # noqa: S311 - chooses pages, not secrets
-        urls = [url for url, _n, _q in pages[login.role]]
+        urls = [url for url, *_told in pages[login.role]]
         line = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         while time.monotonic() < until:
             url = FLOOR if dice.random() < 0.05 else dice.choice(urls)

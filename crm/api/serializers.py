@@ -72,6 +72,19 @@ class OrderBatch(serializers.Serializer):
     items = OrderItem(many=True, max_length=MAX_ITEMS, allow_empty=False)
 
 
+class MemberItem(serializers.Serializer):
+    """A member card. The customer and the tier (code or name) must exist."""
+
+    customer_id = IdField()
+    tier = serializers.CharField(max_length=32)
+    begins_on = serializers.DateField()
+    ends_on = serializers.DateField(required=False, help_text="the last day; none: without end")
+
+
+class MemberBatch(serializers.Serializer):
+    items = MemberItem(many=True, max_length=MAX_ITEMS, allow_empty=False)
+
+
 class EventBatch(serializers.Serializer):
     items = EventItem(many=True, max_length=MAX_ITEMS, allow_empty=False)
 

@@ -14,6 +14,7 @@ urlpatterns = [
         name="customer_fields",
     ),
     path("orders/", views.OrderBatchView.as_view(), name="orders"),
+    path("members/", views.MemberBatchView.as_view(), name="members"),
     path("events/", views.EventBatchView.as_view(), name="events"),
     path("event-kinds/", views.EventKindView.as_view(), name="event_kinds"),
 ]

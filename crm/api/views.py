@@ -22,7 +22,7 @@ from crm.fields.actions import set_values
 from crm.fields.models import FieldValue
 from crm.fields.queries import values_of
 from crm.fields.values import FieldRefused
-from crm.ingest.kinds import CUSTOMERS, EVENTS, ORDERS, RowKind
+from crm.ingest.kinds import CUSTOMERS, EVENTS, MEMBERS, ORDERS, RowKind
 from crm.timeline.actions import declare_kind
 from crm.timeline.models import FactKind
 
@@ -107,6 +107,20 @@ class OrderBatchView(BatchView):
     )
     def post(self, request: Request) -> Response:
         """Take in the latest state of up to 1,000 orders, all or none."""
+        return self.take(request)
+
+
+class MemberBatchView(BatchView):
+    kind = MEMBERS
+
+    @extend_schema(
+        operation_id="send_members",
+        parameters=[_KEY],
+        request=serializers.MemberBatch,
+        responses={200: serializers.BatchAnswer} | _REFUSALS,
+    )
+    def post(self, request: Request) -> Response:
+        """Take in the latest state of up to 1,000 member cards, all or none."""
         return self.take(request)
 
 

@@ -15,6 +15,7 @@ class ImportKind(models.TextChoices):
     ORDERS = "orders", _("订单")
     EVENTS = "events", _("事件")
     ROUTES = "routes", _("线路")
+    MEMBERS = "members", _("会员卡")
 
 
 class FileImportQuerySet(models.QuerySet):

@@ -14,7 +14,7 @@ from crm.agents.models import User
 from crm.customers.actions import recompute_stages, record_milestones, refresh_customers
 from crm.customers.models import AttributeChange
 from crm.customers.origins import speak_for
-from crm.ingest import customers, events, orders, own_fields, people, routes
+from crm.ingest import customers, events, members, orders, own_fields, people, routes
 from crm.ingest.counts import Counts
 from crm.ingest.kinds import RowKind
 from crm.ingest.problems import Collision, Problems
@@ -30,6 +30,7 @@ CHECKS: dict[str, Callable[[Problems], Counts]] = {
     "orders": orders.check,
     "events": events.check,
     "routes": routes.check,
+    "members": members.check,
 }
 
 
@@ -133,6 +134,8 @@ def _write(
     progress.enter(Job.Phase.WRITING)
     if kind.name == "routes":
         routes.write(now)
+    elif kind.name == "members":
+        members.write(now, source=source, by=by)
     elif kind.name == "customers":
         customers.write(now, source=source, by=by)
     elif kind.name == "orders":

@@ -282,4 +282,35 @@ ROUTES = RowKind(
     ),
 )
 
-ROW_KINDS: Mapping[str, RowKind] = {kind.name: kind for kind in (CUSTOMERS, ORDERS, EVENTS, ROUTES)}
+MEMBERS = RowKind(
+    "members",
+    (
+        _CUSTOMER,
+        Field(
+            "tier",
+            _("会员等级"),
+            cells.words(32),
+            required=True,
+            aliases="level|member_level|membership|等级|会员等级|会员级别|会员类型",
+        ),
+        Field(
+            "begins_on",
+            _("开始日期"),
+            cells.day,
+            _DAY,
+            required=True,
+            aliases="start|start_date|valid_from|开始日期|生效日期|开卡日期|入会日期",
+        ),
+        Field(
+            "ends_on",
+            _("结束日期"),
+            cells.day,
+            _DAY,
+            aliases="end|end_date|valid_to|expires_on|expiry|结束日期|到期日期|有效期至|到期日",
+        ),
+    ),
+)
+
+ROW_KINDS: Mapping[str, RowKind] = {
+    kind.name: kind for kind in (CUSTOMERS, ORDERS, EVENTS, ROUTES, MEMBERS)
+}

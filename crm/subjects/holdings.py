@@ -73,6 +73,8 @@ _WITH_CUSTOMER = _("与客户资料同时")
 HOLDINGS: tuple[Holding, ...] = (
     Holding("crm.FollowUp", _SERVICE, _("结束后 730 天"), Erase.DELETE, days=730, since="ended_at"),
     Holding("crm.FieldValue", _SERVICE, _WHILE_CUSTOMER, Erase.DELETE),
+    Holding("crm.BenefitUse", _SERVICE, _WHILE_CUSTOMER, Erase.DELETE, "card__customer"),
+    Holding("crm.MemberCard", _SERVICE, _WHILE_CUSTOMER, Erase.DELETE),
     Holding("crm.CustomerPersona", _SERVICE, _WHILE_CUSTOMER, Erase.DELETE),
     Holding("crm.AttributeChange", _SERVICE, _WHILE_CUSTOMER, Erase.DELETE),
     Holding("crm.OptOut", _("不再打扰"), _WHILE_CUSTOMER, Erase.DELETE),
@@ -158,7 +160,7 @@ crm.MomentTask crm.ListedMoment crm.FactKind crm.FactRemoval crm.ReceiveCap crm.
 crm.Replay crm.MassSend crm.MassBatch crm.AgentDay crm.OwnerDay crm.Reconcile crm.SyncRun
 crm.TagBatch crm.AudienceTag crm.Shift crm.CalendarDay
 crm.Material crm.MaterialVersion crm.MaterialUse crm.SensitiveWord crm.ShortLink crm.LinkClick
-crm.PersonaPlan crm.PersonaCuts
+crm.PersonaPlan crm.PersonaCuts crm.MemberTier crm.MemberBenefit
 analytics.AgentReplies analytics.SavedQuestion analytics.RfmRule analytics.PastSince
 analytics.Segment
 analytics.SegmentVersion analytics.SegmentIndex analytics.SegmentWord analytics.SegmentBits

@@ -40,6 +40,8 @@ KINDS = (
     Kind(18, "tag_added", _("打标签"), _("客户被打上标签"), "wecom"),
     Kind(19, "tag_removed", _("去标签"), _("客户被取下标签"), "wecom"),
     Kind(20, "route_viewed", _("浏览线路"), _("客户查看旅游线路"), "import"),
+    Kind(21, "member_began", _("成为会员"), _("会员卡开始生效"), "member"),
+    Kind(22, "member_ended", _("会员到期"), _("会员卡过了最后一天"), "member"),
 )
 
 STANDARD_JOURNEY = (

@@ -70,6 +70,7 @@ _ICONS = {
         ("arrow-uturn-left", ("order_refunded", "order_cancelled")),
         ("heart", ("moment_liked",)),
         ("map", ("route_viewed",)),
+        ("identification", ("member_began", "member_ended")),
     )
     for code in codes
 }
@@ -106,6 +107,10 @@ def _tag(fact: Fact) -> str:
     return str(fact.properties.get("tag") or fact.properties.get("name") or _("标签"))
 
 
+def _tier(fact: Fact) -> str:
+    return str(fact.properties.get("tier") or _("会员"))
+
+
 def _route(fact: Fact) -> str:
     named = fact.properties.get("title") or fact.properties.get("route")
     return str(named or fact.properties.get("route_id") or _("线路"))
@@ -131,5 +136,7 @@ _SENTENCES: dict[str, Callable[[Fact], str]] = {
     "moment_commented": lambda f: _("评论了 %(agent)s 的朋友圈") % {"agent": _agent(f)},
     "tag_added": lambda f: _("打上标签「%(tag)s」") % {"tag": _tag(f)},
     "tag_removed": lambda f: _("取下标签「%(tag)s」") % {"tag": _tag(f)},
+    "member_began": lambda f: _("成为%(tier)s") % {"tier": _tier(f)},
+    "member_ended": lambda f: _("%(tier)s到期") % {"tier": _tier(f)},
     "route_viewed": lambda f: _("浏览线路：%(route)s") % {"route": _route(f)},
 }

@@ -25,11 +25,11 @@ SHOWN = 10
 
 class Command(BaseCommand):
     help = (
-        "Import a .csv, .xlsx or .jsonl file of customers, orders, events or routes. All rows or "
-        "none: one bad row leaves everything as it was. The same file twice changes nothing. With "
-        "--dataset NAME events stay apart from the live data: columns unit, event, at and perhaps "
-        "event_id (or their usual names), every other column is a property; then ask funnel, "
-        "retention and transitions with the same --dataset."
+        "Import a .csv, .xlsx or .jsonl file of customers, orders, events, routes or members. All "
+        "rows or none: one bad row leaves everything as it was. The same file twice changes "
+        "nothing. With --dataset NAME events stay apart from the live data: columns unit, event, "
+        "at and perhaps event_id (or their usual names), every other column is a property; then "
+        "ask funnel, retention and transitions with the same --dataset."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
