@@ -13,6 +13,7 @@ class AnalyticsConfig(AppConfig):
 
     def ready(self) -> None:
         # Models exist only from here on. Importing them lets their figures be opened.
+        from analytics.assets import figures as assets
         from analytics.funnels import figures as funnels
         from analytics.paths import figures as paths
         from analytics.pool import figures as pool
@@ -28,6 +29,7 @@ class AnalyticsConfig(AppConfig):
 
         post_migrate.connect(seed_rule, sender=self)
         self.figures = (
+            assets,
             funnels,
             paths,
             pool,

@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path
 app_name = "analytics"
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("analytics.assets.urls")),
     path("", include("analytics.dashboards.urls")),
     path("", include("analytics.figures.urls")),
     path("", include("analytics.funnels.urls")),

@@ -13,9 +13,9 @@ from django.conf import settings
 from django.db import connection
 from django.utils.translation import gettext as _
 
+from analytics.figures.scope import scope_sql
 from analytics.rfm.models import CODE, RfmRule
 from crm.agents.models import User
-from crm.customers.models import Customer
 from crm.shared.errors import DomainError
 from crm.shared.times import day_end, day_start, local_day
 
@@ -128,7 +128,7 @@ def cuts_of(question: RfmQuestion) -> Cuts:
 
 def cells(question: RfmQuestion, *, user: User) -> dict[tuple[str, str], tuple[int, int]]:
     """(layer, stage) → customers in scope and what they paid in the window, in cents."""
-    scope, values = _scope(user, "layered.customer_id")
+    scope, values = scope_sql(user, "layered.customer_id")
     statement = _CELLS.format(layered=_LAYERED.format(buyers=_BUYERS), scope=scope)
     with connection.cursor() as cursor:
         cursor.execute(statement, _values(question) | values)
@@ -137,7 +137,7 @@ def cells(question: RfmQuestion, *, user: User) -> dict[tuple[str, str], tuple[i
 
 def people(question: RfmQuestion, *, user: User, layer: str = "", stage: str = "") -> list[int]:
     """Ids of the customers of a cell, a row or a column."""
-    scope, values = _scope(user, "layered.customer_id")
+    scope, values = scope_sql(user, "layered.customer_id")
     statement = _PEOPLE.format(layered=_LAYERED.format(buyers=_BUYERS), scope=scope)
     values |= {"layer": layer, "stage": stage}
     with connection.cursor() as cursor:
@@ -148,7 +148,7 @@ def people(question: RfmQuestion, *, user: User, layer: str = "", stage: str = "
 def score_counts(question: RfmQuestion, *, user: User) -> dict[str, dict[int, int]]:
     """Per measure how many buyers in scope have each score; scores are the whole company's."""
     counts: dict[str, dict[int, int]] = {name: dict.fromkeys(range(1, 6), 0) for name in FIELDS}
-    scope, values = _scope(user, "customer_id")
+    scope, values = scope_sql(user, "customer_id")
     wanted = "r, f, m, count(*)"
     statement = _SCORES.format(buyers=_BUYERS, wanted=wanted, scope=scope) + " group by r, f, m"
     with connection.cursor() as cursor:
@@ -161,7 +161,7 @@ def score_counts(question: RfmQuestion, *, user: User) -> dict[str, dict[int, in
 
 def scores_of(question: RfmQuestion, *, user: User) -> dict[int, tuple[int, int, int]]:
     """Everybody's three scores; for files and tests."""
-    scope, values = _scope(user, "customer_id")
+    scope, values = scope_sql(user, "customer_id")
     statement = _SCORES.format(buyers=_BUYERS, wanted="customer_id, r, f, m", scope=scope)
     with connection.cursor() as cursor:
         cursor.execute(statement, _window(question) | values)
@@ -181,14 +181,3 @@ def _values(question: RfmQuestion) -> dict[str, Any]:
     cuts = cuts_of(question)
     named = {"cut_r": cuts.recency_days, "cut_f": cuts.order_days, "cut_m": cuts.money_cents}
     return _window(question) | named
-
-
-def _scope(user: User, column: str) -> tuple[str, dict[str, Any]]:
-    """A condition that holds for customers whom the user may see."""
-    seen = Customer.objects.for_user(user).order_by().values("pk")
-    if not seen.query.where:
-        return "true", {}
-    statement, params = seen.query.sql_with_params()
-    named = {f"scope{place}": value for place, value in enumerate(params)}
-    holes = tuple(f"%({name})s" for name in named)
-    return f"{column} in ({statement % holes})", named
