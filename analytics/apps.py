@@ -21,6 +21,7 @@ class AnalyticsConfig(AppConfig):
         from analytics.results import post_figures as posts
         from analytics.retention import figures as retention
         from analytics.rfm import figures as rfm
+        from analytics.rfm import freezing
         from analytics.segments import figures as segments
         from analytics.standing import figures as standing
         from analytics.standing.actions import seed_rule
@@ -29,6 +30,7 @@ class AnalyticsConfig(AppConfig):
 
         post_migrate.connect(seed_rule, sender=self)
         self.figures = (
+            freezing,
             assets,
             funnels,
             paths,

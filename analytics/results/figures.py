@@ -11,6 +11,7 @@ from analytics.figures.registry import FigureRefused, Opened, register
 from analytics.results.aftermath import Start, aftermath
 from analytics.results.judging import ARMS, DAYS, DEFAULT_DAYS, DEFINITION_VERSION, judge
 from analytics.results.outcomes import LABELS
+from analytics.rfm.figures import layer_labels
 from crm.agents.models import User
 from crm.outreach.models import MassBatch, MassSend
 
@@ -52,15 +53,18 @@ def open_result(params: QueryDict, user: User) -> Opened:
     """People of an ``arm``, all or with a yes in ``outcome``, after ``days`` days."""
     send, days, arm = send_from(params, user), days_from(params), params.get("arm", "")
     outcome = params.get("outcome", "")
-    if arm not in ARMS or outcome not in ("", *LABELS):
+    layer = params.get("layer", "")
+    if arm not in ARMS or outcome not in ("", *LABELS) or layer not in ("", *layer_labels()):
         raise FigureRefused(_("没有这个数字，请从报表页点开"), field="arm")
     now = timezone.now()
     query = {"send": str(send.pk), "days": str(days), "arm": arm}
     query |= {"outcome": outcome} if outcome else {}
+    query |= {"layer": layer} if layer else {}
     words = [send.title, arm_words(arm), *([str(LABELS[outcome])] if outcome else [])]
+    words += [layer_labels()[layer]] if layer else []
     return Opened(
         title=" · ".join(words),
-        ids=judge(send, days=days, user=user, now=now).people(arm, outcome),
+        ids=judge(send, days=days, user=user, now=now).people(arm, outcome, layer),
         definition=definition(days),
         version=DEFINITION_VERSION,
         data_time=now,

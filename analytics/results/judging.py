@@ -44,14 +44,20 @@ class Judgement:
     found: Outcomes
     report: Report
     contamination: Contamination
+    layers: np.ndarray
 
     @property
     def has_control(self) -> bool:
         return bool(self.found.held.any())
 
-    def people(self, arm: str, outcome: str = "") -> list[int]:
-        """Ids of an arm, all or those with a yes in an outcome (money: any at all), ascending."""
+    def people(self, arm: str, outcome: str = "", layer: str = "") -> list[int]:
+        """Ids of an arm, all or those with a yes in an outcome (money: any at all), ascending.
+
+        ``layer`` is the value layer that they were in when the send was planned.
+        """
         chosen = self.found.held if arm == "control" else ~self.found.held
+        if layer:
+            chosen = chosen & (self.layers == layer)
         if outcome:
             chosen = chosen & (self.found.values[outcome] != 0)
         return self.found.ids[chosen].tolist()
@@ -83,7 +89,15 @@ def judge(send: MassSend, *, days: int, user: User, now: datetime) -> Judgement:
         found=found,
         report=_report(send, found),
         contamination=_contamination(send, found, over),
+        layers=_layers(send, found),
     )
+
+
+def _layers(send: MassSend, found: Outcomes) -> np.ndarray:
+    """The layer of everybody in ``found``, as the plan kept it."""
+    rows = MassRecipient.unsafe_all.filter(send=send, customer__isnull=False)
+    kept = dict(rows.values_list("customer_id", "layer"))
+    return np.array([kept.get(pk, "") for pk in found.ids.tolist()], dtype="U4")
 
 
 def _report(send: MassSend, found: Outcomes) -> Report:

@@ -12,7 +12,8 @@ from analytics.figures.numbers import Number, meaning, opening
 from analytics.results.aftermath import Aftermath
 from analytics.results.figures import NAME, arm_words, definition
 from analytics.results.judging import Judgement
-from analytics.results.outcomes import LABELS
+from analytics.results.outcomes import LABELS, YES_OR_NO
+from analytics.rfm.figures import layer_labels
 from crm.shared.formatting import rate as rate_text
 
 
@@ -84,6 +85,38 @@ def _number(found: Judgement, arm: str, outcome: str, sample: Sample) -> Number:
     label = f"{arm_words(arm)} · {LABELS[outcome]}"
     note = meaning(definition(found.days), share=sample.rate)
     return opening(NAME, len(found.people(arm, outcome)), label, note, **query)
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """A value layer at the beginning: how many were to receive it, and what they did."""
+
+    label: str
+    people: Number
+    cells: list[tuple[Number, str]]
+
+
+def layer_rows(found: Judgement) -> list[LayerRow]:
+    """Layers as the plan kept them, best first; none for sends from before they were kept."""
+    rows = []
+    for layer, label in layer_labels().items():
+        everybody = found.people("treated", layer=layer)
+        if not everybody:
+            continue
+        cells = []
+        for outcome in YES_OR_NO:
+            hit = found.people("treated", outcome, layer)
+            number = _of_layer(found, layer, label, outcome, len(hit))
+            cells.append((number, rate_text(len(hit) / len(everybody))))
+        rows.append(LayerRow(label, _of_layer(found, layer, label, "", len(everybody)), cells))
+    return rows
+
+
+def _of_layer(found: Judgement, layer: str, label: str, outcome: str, value: int) -> Number:
+    query = {"send": found.send.pk, "days": found.days, "arm": "treated", "layer": layer}
+    query |= {"outcome": outcome} if outcome else {}
+    words = f"{label} · {LABELS[outcome]}" if outcome else label
+    return opening(NAME, value, words, definition(found.days), **query)
 
 
 def arm_number(found: Judgement, arm: str) -> Number:

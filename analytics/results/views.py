@@ -13,6 +13,7 @@ from analytics.results import tables
 from analytics.results.aftermath import aftermath
 from analytics.results.figures import DELETIONS, days_from, definition, starts_of
 from analytics.results.judging import DAYS, Judgement, judge
+from analytics.results.outcomes import LABELS, YES_OR_NO
 from crm.agents.access import Permission, Scope, requires
 from crm.agents.actions import audit
 from crm.outreach.models import MassSend
@@ -36,6 +37,8 @@ def send_results(request: HttpRequest, send_id: int) -> HttpResponse:
             for arm in ("treated", "control")
             if arm == "treated" or found.has_control
         ],
+        "layers": tables.layer_rows(found),
+        "layer_heads": [LABELS[outcome] for outcome in YES_OR_NO],
         "definition": definition(found.days),
         "deletions": _deletions(request, found),
         "may_export": request.user.can(Permission.EXPORT),

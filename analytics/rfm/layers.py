@@ -97,6 +97,7 @@ where {scope} and (%(layer)s = '' or layered.layer = %(layer)s)
   and (%(stage)s = '' or layered.stage = %(stage)s)
 order by layered.customer_id
 """
+_OF_EVERYBODY = "select customer_id, layer from ({layered}) layered"
 # Strictly worse: longer ago, fewer, less.
 _SCORES = """
 with buyers as ({buyers}), scored as (
@@ -143,6 +144,12 @@ def people(question: RfmQuestion, *, user: User, layer: str = "", stage: str = "
     with connection.cursor() as cursor:
         cursor.execute(statement, _values(question) | values)
         return [pk for (pk,) in cursor.fetchall()]
+
+
+def layers_sql(question: RfmQuestion) -> tuple[str, dict[str, Any]]:
+    """A query of customer_id and layer of everybody, with its values."""
+    statement = _OF_EVERYBODY.format(layered=_LAYERED.format(buyers=_BUYERS))
+    return statement, _values(question)
 
 
 def score_counts(question: RfmQuestion, *, user: User) -> dict[str, dict[int, int]]:

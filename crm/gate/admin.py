@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 
-from crm.gate.models import ContentKind, TouchRule
+from crm.gate.models import ContentKind, SceneRule, TouchRule
 from crm.outbox.admin import DatedRuleAdmin, RuleForm
 
 
@@ -46,3 +46,8 @@ class TouchRuleAdmin(DatedRuleAdmin):
         *("code", "test", "content_kinds", "limit", "window", "days", "signals", "stages"),
         *("valid_from", "is_off", "note", "version"),
     ]
+
+
+@admin.register(SceneRule)
+class SceneRuleAdmin(DatedRuleAdmin):
+    """场景规则: its code is ``scene``."""

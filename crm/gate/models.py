@@ -22,6 +22,29 @@ class ContentKind(models.TextChoices):
     GREETING = "greeting", _("问候")
 
 
+class SceneRule(DatedRule):
+    """场景规则: which signs mean that a customer is in need, and how many a send may reach without.
+
+    Without a rule the signs of a month count, and any share may be reached.
+    """
+
+    days = models.PositiveSmallIntegerField(_("看最近几天"), default=30)
+    most_percent = models.PositiveSmallIntegerField(
+        _("场景外的人至多（%）"),
+        null=True,
+        blank=True,
+        help_text=_("一次群发里没有需求信号的人超过这个比例就不能提交；不填就只统计"),
+    )
+
+    class Meta:
+        ordering = ["code", "-valid_from"]
+        verbose_name = _("场景规则")
+        verbose_name_plural = _("场景规则")
+        constraints = [
+            models.UniqueConstraint(fields=["code", "valid_from"], name="scene_rule_once_per_date")
+        ]
+
+
 def _listed(words: list[str]) -> str:
     return gettext("、").join(words)
 

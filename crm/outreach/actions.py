@@ -12,6 +12,7 @@ from crm.audiences.models import Audience
 from crm.content.actions import drop_use, use
 from crm.content.linting import refuse_sensitive
 from crm.customers.models import Customer
+from crm.gate.scene import scene_at
 from crm.groups.models import Group
 from crm.outbox import actions as outbox
 from crm.outbox.actions import NewItem
@@ -95,6 +96,7 @@ def submit_send(*, send_id: int, version: int, by: User, now: datetime) -> MassS
     send.planned = plan(send, now=now)
     if not send.batches.exists():
         raise SendRejected(_("没有可发送的人：人群里没有好友，或都不能接收"), field="audience")
+    _refuse_outside(send, now)
     send.state, send.submitted_by, send.submitted_at = State.WAITING, by, now
     send.rejection, send.version = "", send.version + 1
     send.save()
@@ -323,6 +325,21 @@ def _locked(send_id: int, version: int | None = None) -> MassSend:
 def _refuse_past(send: MassSend, now: datetime) -> None:
     if send.send_at + LATEST <= now:
         raise SendRejected(_("发送时间已过，请选择将来的时间"), field="send_at")
+
+
+def _refuse_outside(send: MassSend, now: datetime) -> None:
+    """Raise SendRejected where too many of those reached showed no need lately."""
+    scene, reached = scene_at(now), send.recipients.filter(state="waiting")
+    if scene.most_percent is None or send.is_to_groups:
+        return
+    total, outside = reached.count(), reached.filter(in_scene=False).count()
+    if outside * 100 > scene.most_percent * total:
+        words = _(
+            "会收到的 %(total)s 人里有 %(n)s 人近 %(days)s 天没有需求信号，"
+            "超过了 %(most)s%% 的上限：请缩小人群，或用触达规则跳过没有信号的人"
+        )
+        shown = {"total": total, "n": outside, "days": scene.days, "most": scene.most_percent}
+        raise SendRejected(words % shown, field="audience")
 
 
 def _refuse_approver(send: MassSend, by: User) -> None:

@@ -251,6 +251,10 @@ class MassRecipient(models.Model):
     reason = models.CharField(_("原因"), max_length=32, blank=True)
     rule = models.CharField(_("规则"), max_length=48, blank=True, default="", db_default="")
     rule_version = models.IntegerField(_("规则版本"), null=True)
+    # How things stood when the plan was made; results are told by these, whatever came later.
+    in_scene = models.BooleanField(_("有需求信号"), null=True)
+    stage = models.CharField(_("当时的生命阶段"), max_length=16, default="", db_default="")
+    layer = models.CharField(_("当时的价值层"), max_length=4, default="", db_default="")
     result = models.SmallIntegerField(_("送达"), choices=MassStatus.choices, null=True)
     sent_at = models.DateTimeField(_("送达时间"), null=True)
 

@@ -7,14 +7,16 @@ drawn last, from those whom nothing else keeps out, before anybody is touched: i
 the same share, in the order of a hash of the send's salt, so that the draw can be made again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection
 
 from crm.content.models import Material
 from crm.gate.models import ContentKind
+from crm.gate.scene import IN_SCENE, scene_at
 from crm.outreach.caps import window_at
 from crm.outreach.gate import judged as gate_of
 from crm.outreach.models import MassSend
@@ -159,16 +161,39 @@ group by agent_id, number order by agent_id, number
 
 _RECIPIENTS = """
 insert into crm_massrecipient
-    (send_id, customer_id, group_id, agent_id, batch_id, state, reason, rule, rule_version)
+    (send_id, customer_id, group_id, agent_id, batch_id, state, reason, rule, rule_version,
+     in_scene, stage, layer)
 select %(send)s, p.customer_id, p.group_id, p.agent_id, b.id,
-    case p.reason when '' then 'waiting' else 'skipped' end, p.reason, p.rule, p.rule_version
+    case p.reason when '' then 'waiting' else 'skipped' end, p.reason, p.rule, p.rule_version,
+    case when p.customer_id is not null then {in_scene} end, coalesce(who.stage, ''),
+    coalesce(layers.layer, '')
 from mass_plan p
+left join crm_customer who on who.id = p.customer_id
+left join ({layers}) layers on layers.customer_id = p.customer_id
 left join crm_massbatch b on b.send_id = %(send)s and b.agent_id = p.agent_id
     and b.number = p.number
 order by p.agent_id, coalesce(p.customer_id, p.group_id)
 """
 
+_NO_LAYERS = ("select null::bigint as customer_id, '' as layer where false", {})
+_LAYERS: list[Callable[[datetime], tuple[str, dict[str, Any]]]] = []
+
+
+def freeze_layers(told: Callable[[datetime], tuple[str, dict[str, Any]]]) -> None:
+    """Let plans keep value layers: ``told`` gives a query of customer_id and layer, and its values.
+
+    Layers are worked out by a room above this one.
+    """
+    _LAYERS[:] = [told]
+
+
+def layers_for(now: datetime) -> tuple[str, dict[str, Any]]:
+    """Everybody's layer now, as a query with its values."""
+    return _LAYERS[0](now) if _LAYERS else _NO_LAYERS
+
+
 _COUNT = "select reason, count(*), count(distinct agent_id) from judged group by reason"
+_OUTSIDE = "select count(*) from judged where reason = '' and not {in_scene}"
 _BY_AGENT = """
 select a.name, count(*) from judged join crm_agent a on a.id = judged.agent_id
 where reason = '' group by a.id, a.name order by count(*) desc, a.id limit %(most)s
@@ -177,12 +202,16 @@ where reason = '' group by a.id, a.name order by count(*) desc, a.id limit %(mos
 
 @dataclass(frozen=True)
 class DryRun:
-    """What a plan would be: ``left_out`` by reason, ``senders`` the largest shares."""
+    """What a plan would be: ``left_out`` by reason, ``senders`` the largest shares.
+
+    ``outside`` of those reached showed no need lately.
+    """
 
     reached: int
     agents: int
     left_out: tuple[tuple[str, int], ...]
     senders: tuple[tuple[str, int], ...]
+    outside: int = 0
 
     @property
     def planned(self) -> int:
@@ -213,7 +242,11 @@ def plan(send: MassSend, *, now: datetime, batch_size: int | None = None) -> int
         # `with … select` becomes the table: the parts of the judgement come first.
         cursor.execute(_PLACE.format(judged=judged), values)
         cursor.execute(_BATCHES, values)
-        cursor.execute(_RECIPIENTS, values)
+        layers, needed = layers_for(now) if not send.is_to_groups else _NO_LAYERS
+        statement = _RECIPIENTS.format(
+            layers=layers, in_scene=IN_SCENE.format(customer="p.customer_id")
+        )
+        cursor.execute(statement, values | needed | scene_at(now).named(now))
         planned = cursor.rowcount
     return planned
 
@@ -245,9 +278,15 @@ def dry_run(
         counts = {reason: (n, agents) for reason, n, agents in cursor.fetchall()}
         cursor.execute(judged + _BY_AGENT, values)
         senders = tuple(cursor.fetchall())
+        outside = 0
+        if audience_id:
+            scene = IN_SCENE.format(customer="judged.customer_id")
+            values |= scene_at(now).named(now)
+            cursor.execute(judged + _OUTSIDE.format(in_scene=scene), values)
+            [(outside,)] = cursor.fetchall()
     reached, agents = counts.pop("", (0, 0))
     left_out = sorted(((reason, n) for reason, (n, _a) in counts.items()), key=lambda x: -x[1])
-    return DryRun(reached, agents, tuple(left_out), senders)
+    return DryRun(reached, agents, tuple(left_out), senders, outside)
 
 
 def read_lately(send: MassSend) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Count, OuterRef, Q, Subquery
@@ -47,6 +48,8 @@ class Tally:
     failed: int
     received: int
     parts: tuple[Part, ...]
+    outside: int
+    judged: int
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,20 @@ def tally(send: MassSend, user: User) -> Tally:
         for state, reason, n in by_part
     )
     received = rows.filter(result=MassStatus.SENT).count()
-    return Tally(planned=sum(sums.values()), received=received, parts=parts, **sums)
+    reached = rows.exclude(in_scene=None).filter(batch__isnull=False)
+    scene = reached.aggregate(judged=Count("pk"), outside=Count("pk", filter=Q(in_scene=False)))
+    return Tally(planned=sum(sums.values()), received=received, parts=parts, **sums, **scene)
+
+
+def outside_lately(user: User, *, now: datetime, days: int = 30) -> tuple[int, int]:
+    """Messages of the last days that reached somebody in scope: all, and those without a need."""
+    rows = MassRecipient.objects.for_user(user).filter(
+        state=State.DONE, send__send_at__gt=now - timedelta(days=days), send__send_at__lte=now
+    )
+    counts = rows.exclude(in_scene=None).aggregate(
+        n=Count("pk"), outside=Count("pk", filter=Q(in_scene=False))
+    )
+    return counts["n"], counts["outside"]
 
 
 def agent_rows(send: MassSend, user: User, *, most: int = 100) -> list[AgentRow]:
@@ -116,6 +132,8 @@ def recipient_page(send: MassSend, user: User, *, params: Mapping[str, str]) -> 
     found = MassRecipient.objects.for_user(user).filter(send=send)
     if (state := params.get("state", "")) in State.values:
         found = found.filter(state=state)
+    if params.get("scene") == "out":
+        found = found.filter(in_scene=False, batch__isnull=False)
     found = found.select_related("customer", "group", "agent")
     return keyset_page(found, order=("pk",), params=params)
 

@@ -214,6 +214,7 @@ def _context(request: HttpRequest, send: MassSend) -> dict:
         "page": page,
         "rows": [(row, queries.reason_of(row)) for row in page],
         "state": request.GET.get("state", ""),
+        "scene": request.GET.get("scene", ""),
         "recipient_states": MassRecipient.State.choices,
         "may_edit": policies.can_edit_send(user, send),
         "may_submit": policies.can_edit_send(user, send) and send.state == MassSend.State.DRAFT,

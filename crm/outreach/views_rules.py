@@ -18,6 +18,7 @@ from crm.agents.access import Permission, Scope, requires
 from crm.customers.disclosure import export_customers, export_header
 from crm.customers.models import Customer
 from crm.customers.queries import DEFAULT_SORT
+from crm.gate.scene import scene_at
 from crm.outreach import queries, replaying, tasks
 from crm.outreach.models import Replay, ReplayStop
 from crm.outreach.replaying import ReplayRefused
@@ -69,7 +70,12 @@ def rule_list(request: HttpRequest) -> HttpResponseBase:
             tasks.ring_replay(replay.job_id)
             return redirect("crm:outreach:replay", replay.pk)
     in_force, to_come = replaying.rules_known(now)
+    reached, outside = queries.outside_lately(request.user, now=now)
     context = {
+        "reached": reached,
+        "outside": outside,
+        "outside_share": outside / reached if reached else None,
+        "scene": scene_at(now),
         "in_force": in_force,
         "to_come": to_come,
         "form": form,
