@@ -16,7 +16,7 @@ from crm.content import actions, queries
 from crm.content.forms import MaterialForm
 from crm.content.linting import findings
 from crm.content.models import Material
-from crm.content.variables import values_of
+from crm.content.variables import has_variables, values_of
 from crm.customers.models import Customer
 from crm.shared.errors import DomainError
 from crm.shared.filters import search_box
@@ -58,6 +58,8 @@ def _detail(request: HttpRequest, material: Material, *, refusal: str = "") -> H
     values = values_of(customer, user.agent) if customer else {}
     said = {name: getattr(material, name) for name in ("text", "link_url", "link_title")}
     is_expired = material.expires_on is not None and material.expires_on < local_day(timezone.now())
+    # What is filled in for one person cannot be said to many.
+    is_usable = not (material.is_archived or is_expired or has_variables(material.text))
     context = {
         "material": material,
         "customer": customer,
@@ -76,7 +78,8 @@ def _detail(request: HttpRequest, material: Material, *, refusal: str = "") -> H
         "may_grant": material.proposed_at is not None
         and material.owner_id != user.pk
         and user.can(Permission.CONTENT_APPROVE),
-        "may_send": user.can(Permission.SEND_PLAN) and not material.is_archived and not is_expired,
+        "may_send": user.can(Permission.SEND_PLAN) and is_usable,
+        "may_post": user.can(Permission.MOMENT_SCHEDULE) and is_usable,
     }
     status = 422 if refusal else 200
     return TemplateResponse(request, "crm/content/detail.html", context, status=status)

@@ -18,7 +18,7 @@ from crm.moments.content import (
     refuse_incomplete,
     words_of,
 )
-from crm.moments.drafting import content_of, copy_images, fill
+from crm.moments.drafting import content_of, copy_images, fill, use_material
 from crm.moments.models import Moment, MomentTask
 from crm.moments.schedule import instant_of, refuse_past, wall_of, wall_text
 from crm.outbox import actions as outbox
@@ -79,6 +79,7 @@ def submit_moment(*, moment_id: int, version: int, by: User, now: datetime) -> M
     refuse_past(moment.publish_at, now=now)
     refuse_incomplete(content_of(moment))
     refuse_sensitive(words_of(moment), MomentRejected)
+    use_material(moment, by=by, now=now)
     _plan_tasks(moment, _sendable(moment, by))
     moment.state, moment.submitted_by, moment.submitted_at = State.WAITING, by, now
     moment.rejection = ""
@@ -97,6 +98,7 @@ def approve_moment(*, moment_id: int, seen_hash: str, by: User, now: datetime) -
         raise StaleMoment(_("内容在您查看之后有改动，请看过新的内容再审批"))
     refuse_past(moment.publish_at, now=now)
     refuse_sensitive(words_of(moment), MomentRejected)
+    use_material(moment, by=moment.submitted_by or by, now=now)
     moment.state, moment.approved_by, moment.approved_at = State.APPROVED, by, now
     moment.approved_hash = moment.content_hash
     moment.run += 1
@@ -148,6 +150,7 @@ def reschedule_moment(
     refuse_past(instant, now=now)
     before = moment.publish_at
     moment.publish_at, moment.publish_wall = instant, wall_text(publish_wall)
+    use_material(moment, by=by, now=now)
     if moment.state == State.APPROVED:
         outbox.move(create_key(moment), due_at=instant, give_up_at=instant + LATEST)
     moment.version += 1

@@ -9,6 +9,7 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 
 from crm.content.linting import refuse_sensitive
+from crm.content.variables import has_variables
 from crm.moments.models import Moment
 from crm.shared.errors import DomainError
 from crm.shared.text import clean_text
@@ -42,6 +43,7 @@ class MomentContent:
     tag_ids: tuple[int, ...] = ()
     image_ids: tuple[uuid.UUID, ...] = ()
     cover_id: uuid.UUID | None = None
+    material_id: int | None = None
 
 
 def refuse_unfit(content: MomentContent) -> None:
@@ -50,6 +52,10 @@ def refuse_unfit(content: MomentContent) -> None:
         raise MomentRejected(_("请填写名称，便于在日历中辨认"), field="title")
     if len(content.title) > TITLE_CHARS:
         raise MomentRejected(_("名称最多 %(n)s 字") % {"n": TITLE_CHARS}, field="title")
+    if has_variables(content.text):
+        raise MomentRejected(
+            _("朋友圈对所有人是同一段文字，不能用变量，请去掉 {{…}}"), field="text"
+        )
     _refuse_long_text(content.text)
     refuse_sensitive(words_of(content), MomentRejected)
     if len(content.image_ids) > MAX_IMAGES:

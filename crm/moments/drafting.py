@@ -5,12 +5,14 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 
 from crm.agents.models import User
+from crm.content.actions import drop_use, use
 from crm.moments.audience import Choice
 from crm.moments.content import MomentContent, MomentRejected, content_hash, refuse_unfit
 from crm.moments.models import Moment, MomentImage
 from crm.moments.schedule import instant_of, refuse_past, wall_of, wall_text
 from crm.shared.text import clean_text
 
+USED_BY = "moment"  # What uses of a material call a moment.
 _COPIED = (
     *("is_cover", "position", "file", "extension"),
     *("sha256", "size", "width", "height"),
@@ -29,7 +31,7 @@ def fill(
     moment.title = clean_text(content.title)
     moment.text = clean_text(content.text.replace("\r\n", "\n"))
     moment.link_title, moment.link_url = clean_text(content.link_title), content.link_url
-    moment.everyone = content.everyone
+    moment.everyone, moment.material_id = content.everyone, content.material_id
     moment.save()
     moment.senders.set(content.sender_ids)
     moment.sender_departments.set(content.department_ids)
@@ -37,6 +39,20 @@ def fill(
     _attach(moment, content, by=by)
     moment.content_hash = content_hash(moment)
     moment.save(update_fields=["content_hash"])
+    if moment.material_id is None:
+        drop_use(subject_type=USED_BY, subject_id=moment.pk)
+    else:
+        use_material(moment, by=by, now=now)
+
+
+def use_material(moment: Moment, *, by: User, now: datetime) -> None:
+    """Note when its material goes out; raises MaterialRefused where that may not be used by then.
+
+    Its interval does not hold here: nobody knows who will look at a post.
+    """
+    if moment.material is not None:
+        said = {"subject_type": USED_BY, "subject_id": moment.pk, "at": moment.publish_at}
+        use(material=moment.material, by=by, now=now, **said)
 
 
 def _attach(moment: Moment, content: MomentContent, *, by: User) -> None:
@@ -75,6 +91,7 @@ def content_of(
         tag_ids=choice.tag_ids,
         image_ids=tuple(image.pk for image in images if not image.is_cover),
         cover_id=covers[0] if covers else None,
+        material_id=moment.material_id,
     )
 
 

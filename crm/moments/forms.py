@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from crm.agents.models import Agent, Department, User
+from crm.content.models import Material
 from crm.customers.models import Tag
 from crm.moments.audience import Choice
 from crm.moments.content import LINK_TITLE_BYTES, MAX_IMAGES, TITLE_CHARS, MomentContent
@@ -131,9 +132,19 @@ class MomentForm(AudienceForm):
     cover = forms.FileField(label=_("链接封面"), required=False)
     publish_wall = WallTimeField(label=_("发表时间"))
 
-    def __init__(self, *args: Any, user: User, moment: Moment | None = None, **kwargs: Any) -> None:
-        self.user, self.moment = user, moment
+    def __init__(
+        self,
+        *args: Any,
+        user: User,
+        moment: Moment | None = None,
+        material: Material | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.user, self.moment, self.material = user, moment, material
         kwargs.setdefault("initial", {})
+        if material and not moment:
+            said = ("title", "text", "link_url", "link_title")
+            kwargs["initial"] |= {name: getattr(material, name) for name in said}
         if moment is not None:
             kwargs["initial"] = _initial(moment) | kwargs["initial"]
         super().__init__(*args, user=user, **kwargs)
@@ -211,6 +222,7 @@ class MomentForm(AudienceForm):
             tag_ids=choice.tag_ids,
             image_ids=tuple(image.pk for image in self.pictures),
             cover_id=cover.pk if cover else None,
+            material_id=self.material.pk if self.material else None,
         )
 
 

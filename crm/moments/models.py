@@ -9,6 +9,7 @@ from django.utils.translation import pgettext_lazy
 
 from crm.agents.access import Permission, Role
 from crm.agents.models import Agent, Department, User
+from crm.content.models import Material
 from crm.customers.models import Customer, Tag
 from crm.shared.models import ScopedManager, TimeStamped
 
@@ -55,6 +56,9 @@ class Moment(TimeStamped):
     text = models.TextField(_("正文"), blank=True)
     link_title = models.CharField(_("链接标题"), max_length=64, blank=True)
     link_url = models.URLField(_("链接地址"), max_length=1024, blank=True)
+    material = models.ForeignKey(
+        Material, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("素材")
+    )
     everyone = models.BooleanField(_("全体员工"), default=False)
     senders = models.ManyToManyField(
         Agent, blank=True, related_name="+", verbose_name=_("发表员工")

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -10,7 +11,15 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Request,
+    Route,
+    expect,
+    sync_playwright,
+)
 
 from crm.agents.models import User
 from tests.factories import make_user
@@ -20,6 +29,7 @@ os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
 
 # Workers, servers and browsers share two cores; patience costs nothing where all is well.
 NAVIGATION_MS = 90_000
+SETTLE_SECONDS = 10
 expect.set_options(timeout=20_000)
 
 SIZES = {"wide": (1280, 900), "phone": (390, 844)}
@@ -63,6 +73,8 @@ class Windows:
         self.problems: list[str] = []
         self.forgiven: list[str] = []
         self._contexts: list[BrowserContext] = []
+        self._pages: list[Page] = []
+        self._waiting: set[Request] = set()
 
     def open(
         self,
@@ -93,6 +105,10 @@ class Windows:
         page = context.new_page()
         page.on("console", self._note_console)
         page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("request", self._waiting.add)
+        for end in ("requestfinished", "requestfailed"):
+            page.on(end, self._waiting.discard)
+        self._pages.append(page)
         return page
 
     def forgive(self, words: str) -> None:
@@ -103,6 +119,11 @@ class Windows:
         return [p for p in self.problems if not any(words in p for words in self.forgiven)]
 
     def close(self) -> None:
+        """Let what a page has asked for be answered: the database is emptied next."""
+        until = time.monotonic() + SETTLE_SECONDS
+        for page in self._pages:
+            while self._waiting and not page.is_closed() and time.monotonic() < until:
+                page.wait_for_timeout(20)
         for context in self._contexts:
             context.close()
 

@@ -13,7 +13,9 @@ from crm.audiences.actions import freeze_audience
 from crm.content import actions as content
 from crm.content.actions import MaterialContent, MaterialRefused
 from crm.content.models import Material, MaterialUse, SensitiveWord
+from crm.moments.actions import reschedule_moment
 from crm.moments.content import MomentContent, MomentRejected, refuse_unfit
+from crm.moments.models import Moment
 from crm.outreach import actions
 from crm.outreach.content import SendContent, SendRejected
 from crm.outreach.models import MassSend
@@ -208,3 +210,38 @@ def test_a_send_takes_its_text_from_the_library_and_is_noted_there(client, opera
     without = client.post(edit, form | {"version": 2, "material": ""})
     assert without.status_code == 302
     assert not MaterialUse.objects.exists()
+
+
+def test_a_moment_takes_its_text_from_the_library_and_is_noted_there(client, operator):
+    material = made(operator, expires_on=local_day(timezone.now() + timedelta(days=5)))
+    factories.make_agent()
+    url = reverse("crm:moments:new")
+    page = client.get(url, {"material": material.pk})
+    assert page.context["form"].initial["text"] == material.text
+
+    def form(days: int, **given) -> dict:
+        at = (timezone.localtime() + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M")
+        said = {"title": "早安", "text": material.text, "publish_wall": at, "everyone": "on"}
+        return said | {"material": material.pk} | given
+
+    late = client.post(url, form(9))
+    assert late.status_code == 422
+    assert "有效期" in late.content.decode()
+    saved = client.post(url, form(2))
+    assert saved.status_code == 302
+    moment = Moment.unsafe_all.get()
+    assert MaterialUse.objects.get().subject_id == moment.pk
+    detail = client.get(reverse("crm:content:detail", args=[material.pk])).content.decode()
+    assert reverse("crm:moments:detail", args=[moment.pk]) in detail
+    with pytest.raises(MaterialRefused, match="有效期"):
+        reschedule_moment(
+            moment_id=moment.pk, version=moment.version, by=operator, now=timezone.now(),
+            publish_wall=timezone.localtime().replace(tzinfo=None) + timedelta(days=9),
+        )  # fmt: skip
+    edit = reverse("crm:moments:edit", args=[moment.pk])
+    assert client.get(edit).context["material"] == material
+    assert client.post(edit, form(2, material="", version=moment.version)).status_code == 302
+    assert not MaterialUse.objects.exists()
+    variables = client.post(url, form(2, text=GREETING, material=""))
+    assert variables.status_code == 422
+    assert "不能用变量" in variables.content.decode()
