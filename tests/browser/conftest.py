@@ -105,9 +105,10 @@ class Windows:
         page = context.new_page()
         page.on("console", self._note_console)
         page.on("pageerror", lambda error: self.problems.append(str(error)))
-        page.on("request", self._waiting.add)
+        # Playwright takes no methods of built-in types as listeners.
+        page.on("request", lambda request: self._waiting.add(request))
         for end in ("requestfinished", "requestfailed"):
-            page.on(end, self._waiting.discard)
+            page.on(end, lambda request: self._waiting.discard(request))
         self._pages.append(page)
         return page
 
