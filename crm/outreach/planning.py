@@ -142,6 +142,7 @@ _NAMED = "select unnest(%(ids)s::bigint[]) as id"
 
 # In the order of ids, so many to a batch. Rows are written once, their batch being there already.
 _PLACE = """
+drop table if exists pg_temp.mass_plan;
 create temporary table mass_plan on commit drop as
 {judged}
 select customer_id, group_id, agent_id, reason, rule,
@@ -238,7 +239,6 @@ def plan(send: MassSend, *, now: datetime, batch_size: int | None = None) -> int
         judged = _CUSTOMERS.format(wanted=_MEMBERS, gate=gate.sql, told_customers=_TOLD_CUSTOMERS)
         values |= gate.named
     with connection.cursor() as cursor:
-        cursor.execute("drop table if exists pg_temp.mass_plan")
         # `with … select` becomes the table: the parts of the judgement come first.
         cursor.execute(_PLACE.format(judged=judged), values)
         cursor.execute(_BATCHES, values)
