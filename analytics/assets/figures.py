@@ -9,6 +9,7 @@ from analytics.assets.measuring import DEFINITION_VERSION, AssetRefused, label_o
 from analytics.figures.registry import FigureRefused, Opened, register
 from analytics.segments.models import Segment
 from crm.agents.models import User
+from crm.shared.http import row_number
 
 NAME = "assets"
 
@@ -26,8 +27,7 @@ def segment_of(params: QueryDict, user: User) -> Segment | None:
     named = params.get("segment", "").strip()
     if not named:
         return None
-    pk = int(named) if named.isascii() and named.isdigit() and len(named) < 19 else 0
-    if found := Segment.objects.for_user(user).filter(pk=pk).first():
+    if found := Segment.objects.for_user(user).filter(pk=row_number(named)).first():
         return found
     raise AssetRefused(_("没有这个分群，或您无权查看"), field="segment")
 

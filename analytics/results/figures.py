@@ -14,6 +14,7 @@ from analytics.results.outcomes import LABELS
 from analytics.rfm.figures import layer_labels
 from crm.agents.models import User
 from crm.outreach.models import MassBatch, MassSend
+from crm.shared.http import row_number
 
 NAME, DELETIONS = "send-result", "send-deletions"
 
@@ -26,10 +27,8 @@ def days_from(params: QueryDict) -> int:
 
 def send_from(params: QueryDict, user: User) -> MassSend:
     """The send that ``send`` names, of those the user may see."""
-    pk = params.get("send", "")
-    row = None
-    if pk.isascii() and pk.isdigit() and len(pk) < 19:
-        row = MassSend.objects.for_user(user).filter(pk=int(pk), target="customers").first()
+    pk = row_number(params.get("send"))
+    row = MassSend.objects.for_user(user).filter(pk=pk, target="customers").first()
     if row is None:
         raise FigureRefused(_("没有这个数字，请从报表页点开"), field="send")
     return row

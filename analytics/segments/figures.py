@@ -22,6 +22,7 @@ from analytics.segments.telling import AUDIENCE, NAME, OVER_TIME, part_words, st
 from analytics.segments.words import in_one_line, words_for
 from crm.agents.models import User
 from crm.audiences.models import Audience
+from crm.shared.http import row_number
 
 DEFINITION_VERSION = 1
 
@@ -32,10 +33,7 @@ def _nothing(field: str) -> FigureRefused:
 
 def _row_of(found: QuerySet, params: QueryDict, name: str) -> Any:
     """The row that a parameter names, of those the user may see."""
-    pk = params.get(name, "")
-    row = (
-        found.filter(pk=int(pk)).first() if pk.isascii() and pk.isdigit() and len(pk) < 19 else None
-    )
+    row = found.filter(pk=row_number(params.get(name))).first()
     if row is None:
         raise _nothing(name)
     return row

@@ -20,6 +20,7 @@ from crm.content.variables import has_variables, values_of
 from crm.customers.models import Customer
 from crm.shared.errors import DomainError
 from crm.shared.filters import search_box
+from crm.shared.http import row_number
 from crm.shared.times import local_day
 
 MOST_WORDS = 20
@@ -100,14 +101,14 @@ def edit_material(request: HttpRequest, material_id: int | None = None) -> HttpR
                 content=form.content(),
                 by=request.user,
                 now=timezone.now(),
-                version=_whole(request.POST.get("version", "")),
+                version=row_number(request.POST.get("version", "")),
             )
         except DomainError as refused:
             form.add_error(refused.field if refused.field in form.fields else None, str(refused))
         else:
             messages.success(request, _("已保存"))
             return redirect("crm:content:detail", saved.pk)
-    version = _whole(request.POST.get("version", "")) or (material.version if material else 0)
+    version = row_number(request.POST.get("version", "")) or (material.version if material else 0)
     status = 422 if request.method == "POST" else 200
     context = {"form": form, "material": material, "version": version}
     return TemplateResponse(request, "crm/content/edit.html", context, status=status)
@@ -140,7 +141,7 @@ def grant_gold(request: HttpRequest, material_id: int) -> HttpResponseBase:
     """Grant gold; the author stays named."""
 
     def grant(**said: Any) -> None:
-        actions.grant_gold(version=_whole(request.POST.get("version", "")), **said)
+        actions.grant_gold(version=row_number(request.POST.get("version", "")), **said)
 
     return _step(request, material_id, grant, _("已评为金牌"))
 
@@ -174,9 +175,5 @@ def _material(request: HttpRequest, material_id: int) -> Material:
 
 def _customer(request: HttpRequest) -> Customer | None:
     """The customer whom ``customer`` names, if the user may see them."""
-    pk = _whole(request.GET.get("customer", ""))
+    pk = row_number(request.GET.get("customer", ""))
     return Customer.objects.for_user(request.user).filter(pk=pk).first() if pk else None
-
-
-def _whole(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0

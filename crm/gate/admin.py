@@ -4,8 +4,10 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.http import HttpRequest
 
 from crm.gate.models import ContentKind, SceneRule, TouchRule
+from crm.gate.scene import CODE
 from crm.outbox.admin import DatedRuleAdmin, RuleForm
 
 
@@ -48,6 +50,23 @@ class TouchRuleAdmin(DatedRuleAdmin):
     ]
 
 
+class SceneRuleForm(RuleForm):
+    """Days and a share."""
+
+    class Meta:
+        model = SceneRule
+        exclude = ("code", "version")
+
+
 @admin.register(SceneRule)
 class SceneRuleAdmin(DatedRuleAdmin):
-    """场景规则: its code is ``scene``."""
+    """场景规则: there is one, so its code is given."""
+
+    form = SceneRuleForm
+    list_display = ["version", "days", "most_percent", "valid_from", "is_off"]
+    list_filter = ["is_off"]
+    fields = ["days", "most_percent", "valid_from", "is_off", "note", "version"]
+
+    def save_model(self, request: HttpRequest, obj: SceneRule, form: Any, change: bool) -> None:
+        obj.code = CODE
+        super().save_model(request, obj, form, change)

@@ -5,6 +5,8 @@ from datetime import date, datetime, timedelta
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import CharField, Exists, OuterRef, Value
+from django.db.models.functions import Cast, Concat
 from django.utils.translation import gettext as _
 
 from crm.agents.actions import audit
@@ -16,8 +18,10 @@ from crm.shared.errors import DomainError
 from crm.shared.text import clean_text
 from crm.shared.times import local_day
 from crm.timeline.actions import append_selected_facts
+from crm.timeline.models import Fact
 
 AT_ONCE = 1000
+LOOK_BACK = timedelta(days=31)
 
 # A fact is named by its card, so that looking again adds nothing.
 _FACTS = """
@@ -148,9 +152,17 @@ def settle_cards(ids: Sequence[int], *, now: datetime) -> None:
 
 
 def settle_due(*, now: datetime) -> int:
-    """All cards that ended or begin today and were not settled; returns how many."""
+    """All cards that began or ended and were not settled; returns how many.
+
+    Looks back for what began while nobody was there to look.
+    """
     today, done = local_day(now), 0
-    begun = MemberCard.unsafe_all.filter(begins_on=today).values_list("pk", flat=True)
+    number = Cast(OuterRef("pk"), CharField())
+    key = Concat(Value("card:"), number, Value(":began"), output_field=CharField())
+    told = Fact.unsafe_all.filter(source="member", source_key=key)
+    begun = MemberCard.unsafe_all.filter(
+        ~Exists(told), begins_on__lte=today, begins_on__gt=today - LOOK_BACK
+    ).values_list("pk", flat=True)
     ended = MemberCard.unsafe_all.filter(is_settled=False, ends_on__lt=today)
     batches = [list(begun)]
     batches.append(list(ended.values_list("pk", flat=True)))

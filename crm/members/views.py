@@ -18,6 +18,7 @@ from crm.members import actions, queries
 from crm.members.forms import CardForm, EndForm
 from crm.members.models import MemberCard
 from crm.shared.errors import DomainError
+from crm.shared.http import row_number
 from crm.shared.times import local_day
 
 
@@ -76,8 +77,7 @@ def use(request: HttpRequest, card_id: int) -> HttpResponseBase:
     named = request.POST.get("benefit", "")
 
     def do(held: MemberCard, **said: Any) -> None:
-        pk = int(named) if named.isascii() and named.isdigit() and len(named) < 19 else 0
-        benefit = held.tier.benefits.filter(pk=pk).first()
+        benefit = held.tier.benefits.filter(pk=row_number(named)).first()
         if benefit is None:
             raise actions.CardRefused(_("这张会员卡没有这项权益"))
         note = request.POST.get("note", "")

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from crm.agents.access import Permission, Scope, requires
-from crm.content.models import Material
+from crm.content.choosing import chosen_material
 from crm.moments import actions, policies, queries
 from crm.moments.audience import already_full, plan
 from crm.moments.calendar import entries, read_calendar
@@ -71,7 +71,7 @@ def compose_moment(request: HttpRequest, moment_id: int | None = None) -> HttpRe
         if not policies.can_edit_moment(request.user, moment):
             return redirect("crm:moments:detail", moment.pk)
     initial = {} if moment else {"publish_wall": default_wall(_date(request.GET.get("on")), now)}
-    material = _material(request, moment)
+    material = chosen_material(request, moment)
     form = MomentForm(
         request.POST or None,
         request.FILES or None,
@@ -96,18 +96,6 @@ def compose_moment(request: HttpRequest, moment_id: int | None = None) -> HttpRe
     context["material"] = material
     context["text_bytes"] = TEXT_BYTES
     return TemplateResponse(request, "crm/moments/compose.html", context, status=status)
-
-
-def _material(request: HttpRequest, moment: Moment | None) -> Material | None:
-    """The material that the text came from: the moment's own, or one that the user may see."""
-    if request.method != "POST" and moment:
-        return moment.material
-    given = request.POST if request.method == "POST" else request.GET
-    named = given.get("material", "")
-    pk = int(named) if named.isascii() and named.isdigit() and len(named) < 19 else 0
-    if moment and moment.material_id == pk:
-        return moment.material
-    return Material.objects.for_user(request.user).filter(pk=pk).first()
 
 
 def _save(request: HttpRequest, form: MomentForm, moment: Moment | None) -> Moment:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from crm.agents.access import Permission, Scope, requires
+from crm.content.choosing import chosen_material
 from crm.content.models import Material
 from crm.gate.models import ContentKind
 from crm.outbox import tasks as outbox
@@ -22,6 +23,7 @@ from crm.outreach.models import MassRecipient, MassSend
 from crm.outreach.planning import dry_run
 from crm.outreach.reminders import laggards, remind_agents
 from crm.shared.errors import DomainError
+from crm.shared.http import row_number
 
 
 @requires(Permission.SEND_VIEW, scope=Scope.SEND)
@@ -46,7 +48,7 @@ def compose_send(request: HttpRequest, send_id: int | None = None) -> HttpRespon
     send = None if send_id is None else _send_or_404(request, send_id)
     if send and not policies.can_edit_send(request.user, send):
         return redirect("crm:outreach:detail", send.pk)
-    material = _material(request, send)
+    material = chosen_material(request, send)
     form = SendForm(request.POST or None, user=request.user, send=send, material=material)
     status = 200
     if request.method == "POST":
@@ -63,17 +65,6 @@ def compose_send(request: HttpRequest, send_id: int | None = None) -> HttpRespon
     version = _version(request) or (send.version if send else 0)
     context = {"form": form, "send": send, "version": version, "material": material}
     return TemplateResponse(request, "crm/outreach/compose.html", context, status=status)
-
-
-def _material(request: HttpRequest, send: MassSend | None = None) -> Material | None:
-    """The material that the text came from: the send's own, or one that the user may see."""
-    if request.method != "POST" and send:
-        return send.material
-    given = request.POST if request.method == "POST" else request.GET
-    pk = _whole(given.get("material", ""))
-    if send and send.material_id == pk:
-        return send.material
-    return Material.objects.for_user(request.user).filter(pk=pk).first()
 
 
 def _save(
@@ -110,8 +101,8 @@ def plan_send(request: HttpRequest) -> HttpResponse:
             group_ids=[group.pk for group in groups] if to_groups else (),
             control_percent=0 if to_groups else chosen.get("control_percent") or 0,
             content_kind=chosen.get("content_kind") or ContentKind.PROMOTION,
-            material=_material(request),
-            send_id=_whole(request.POST.get("send", "")) or None,
+            material=chosen_material(request),
+            send_id=row_number(request.POST.get("send", "")) or None,
         )
         context["left_out"] = [(queries.reason_words(code), n) for code, n in dry.left_out]
     return TemplateResponse(request, "crm/outreach/_plan.html", context)
@@ -238,8 +229,4 @@ def _send_or_404(request: HttpRequest, send_id: int) -> MassSend:
 
 
 def _version(request: HttpRequest) -> int:
-    return _whole(request.POST.get("version", ""))
-
-
-def _whole(given: str) -> int:
-    return int(given) if given.isascii() and given.isdigit() and len(given) < 19 else 0
+    return row_number(request.POST.get("version", ""))

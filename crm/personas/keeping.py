@@ -71,8 +71,7 @@ order by customer_id
 on conflict (customer_id) do update
 set persona = excluded.persona, counts = excluded.counts, cuts_id = excluded.cuts_id,
     as_of = excluded.as_of
-where (kept.persona, kept.counts, kept.cuts_id, kept.as_of)
-    is distinct from (excluded.persona, excluded.counts, excluded.cuts_id, excluded.as_of)
+where kept.as_of <= excluded.as_of
 """
 _DROP = """
 delete from crm_customerpersona
@@ -112,7 +111,9 @@ def keep_personas(*, now: datetime, customer_ids: Sequence[int] | None = None) -
 
 
 def keep_changed(*, now: datetime, since: datetime) -> int:
-    """The same for those to whom something happened since then."""
+    """The same for those to whom something happened since then; the first time for everybody."""
+    if not PersonaCuts.objects.exists():
+        return keep_personas(now=now)
     values = {"kinds": [KIND_IDS[code] for code in _MOVING], "since": since, "until": now}
     with connection.cursor() as cursor:
         cursor.execute(_CHANGED, values)

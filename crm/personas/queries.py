@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db.models import Count, Max
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import pgettext_lazy
 
 from crm.agents.models import User
 from crm.customers.columns import Column
@@ -115,7 +115,7 @@ class PersonaColumn:
 
     def columns(self) -> list[Column]:
         """One."""
-        return [Column("persona", gettext_lazy("画像类型"))]
+        return [Column("persona", pgettext_lazy("column", "画像类型"))]
 
     def read(self, codes: Sequence[str], ids: Sequence[int]) -> dict[str, dict[int, str]]:
         """The names of the kinds of these customers."""

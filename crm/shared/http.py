@@ -17,6 +17,14 @@ def is_htmx(request: HttpRequest) -> bool:
     )
 
 
+def row_number(text: str | None) -> int:
+    """The number of a row as an address or a form names it; 0, which no row has, for anything else.
+
+    Bounded to what the database takes, so that no digits from outside become its error.
+    """
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else 0
+
+
 def safe_next(request: HttpRequest, default: str = "/") -> str:
     """Where to go after a form: ``next`` if it points into this site, else ``default``."""
     target = request.POST.get("next") or request.GET.get("next") or ""

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from crm.agents.access import Permission, Scope, requires
 from crm.audiences.models import Audience
-from crm.shared.http import STOP_POLLING
+from crm.shared.http import STOP_POLLING, row_number
 from crm.tagging import audience_tags, tasks
 from crm.tagging.actions import TagsRefused
 from crm.tagging.models import AudienceTag, TagEdit
@@ -66,10 +66,8 @@ def keep_now(request: HttpRequest, audience_id: int) -> HttpResponseBase:
 def follow(request: HttpRequest, audience_id: int) -> HttpResponseBase:
     """Let the tag follow another audience."""
     row = _row_or_404(request, audience_id)
-    chosen = request.POST.get("audience", "")
-    other = None
-    if chosen.isascii() and chosen.isdigit() and len(chosen) < 19:
-        other = Audience.objects.for_user(request.user).filter(pk=int(chosen)).first()
+    chosen = row_number(request.POST.get("audience"))
+    other = Audience.objects.for_user(request.user).filter(pk=chosen).first()
     if other is None:
         return _page(request, row.audience, refusal=_("请选择一个人群"))
     try:

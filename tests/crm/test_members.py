@@ -17,7 +17,7 @@ from crm.ingest.kinds import ROW_KINDS
 from crm.members.actions import CardRefused, end_card, give_card, settle_due, use_benefit
 from crm.members.models import BenefitUse, MemberBenefit, MemberCard, MemberTier
 from crm.members.queries import TierColumn, membership_of
-from crm.shared.times import local_day
+from crm.shared.times import day_start, local_day
 from crm.timeline.models import Fact
 from tests.factories import make_agent, make_customer, make_friend, make_user
 
@@ -74,6 +74,15 @@ def test_an_end_moves_the_tier_by_itself(operator, tiers):
         ("member_began", "金卡"), ("member_ended", "金卡"), ("member_began", "普通会员"),
     ]  # fmt: skip
     assert MemberCard.unsafe_all.count() == 2
+
+
+def test_what_began_while_nobody_looked_is_told_later_and_once(operator, tiers):
+    card = given_card(tiers["gold"], operator, begins=2, ends=90)
+    assert facts(card.customer) == []
+    for _again in range(2):
+        settle_due(now=NOW + timedelta(days=9))
+    assert facts(card.customer) == [("member_began", "金卡")]
+    assert Fact.unsafe_all.get(source="member").at == day_start(days(2))
 
 
 def test_of_several_cards_the_highest_counts(operator, tiers):

@@ -132,6 +132,18 @@ def test_what_just_happened_counts_within_minutes_and_old_things_fade(agent):
     assert list(CustomerPersona.unsafe_all.values_list("customer_id", flat=True)) == [friend.pk]
 
 
+def test_the_first_look_is_at_everybody_and_an_older_one_overtakes_nobody(agent):
+    friend = make_friend(agent)
+    liked(friend, 6, days=90)
+    since = NOW - timedelta(minutes=30)
+    assert keep_changed(now=NOW, since=since) == 1
+    liked(friend, 1, days=0)
+    keep_personas(now=NOW + timedelta(minutes=2), customer_ids=[friend.pk])
+    keep_personas(now=NOW - timedelta(minutes=5))  # Began earlier, ends later.
+    row = CustomerPersona.unsafe_all.get()
+    assert dict(zip(CODES, row.counts, strict=True))["liked"] == 7
+
+
 def test_prices_are_the_same_all_day_and_old_ones_go(agent):
     make_order(make_friend(agent), amount_cents=5_000, paid_at=NOW - timedelta(days=2))
     first = cuts_of(NOW)
