@@ -178,11 +178,14 @@ def use(
     said = {"text": material.text, "link_title": material.link_title}
     for finding in sensitive(said):
         raise MaterialRefused(finding.words, field="material")
-    noted = {"material": material, "version": material.version, "used_at": at, "used_by": by}
+    taken = {"material": material, "version": material.version, "used_by": by}
     named = {"subject_type": subject_type, "subject_id": subject_id}
     if subject_id is None:
-        return MaterialUse.objects.create(**noted, **named)
-    return MaterialUse.objects.update_or_create(**named, defaults=noted)[0]
+        return MaterialUse.objects.create(used_at=at, **taken, **named)
+    row = MaterialUse.objects.filter(**named).first()
+    # Whoever goes on with the same material goes on with the words that were taken then.
+    changed = {"used_at": at} | ({} if row and row.material_id == material.pk else taken)
+    return MaterialUse.objects.update_or_create(**named, defaults=changed)[0]
 
 
 def drop_use(*, subject_type: str, subject_id: int) -> None:

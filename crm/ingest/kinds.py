@@ -43,10 +43,14 @@ class RowKind:
         """The field of that name, or None."""
         return next((field for field in self.fields if field.name == name), None)
 
+    @property
+    def names(self) -> dict[str, str]:
+        """Plain header → field name, for every header that is known."""
+        return {alias: field.name for field in self.fields for alias in _aliases(field)}
+
     def guess(self, headers: Sequence[str]) -> dict[str, str]:
         """Header → field name for the headers that are known; the first of two wins."""
-        names = {alias: field.name for field in self.fields for alias in _aliases(field)}
-        found: dict[str, str] = {}
+        names, found = self.names, {}
         for header in headers:
             name = names.get(plain(header)) or names.get(plain(_BRACKETS.sub("", _nfkc(header))))
             if name and name not in found.values():

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,7 @@ from crm.agents.models import User
 from crm.fields.models import Field as OwnField
 from crm.fields.values import FieldRefused, read_value
 from crm.ingest import cells
-from crm.ingest.kinds import CUSTOMERS, ROW_KINDS, Field, RowKind
+from crm.ingest.kinds import CUSTOMERS, ROW_KINDS, Field, RowKind, plain
 from crm.ingest.problems import BadCell, Collision
 from crm.ingest.staging import fetch, renew, renew_from, run
 
@@ -60,16 +60,19 @@ def row_kind(name: str) -> RowKind:
     if kind is not CUSTOMERS:
         return kind
     fields = OwnField.objects.filter(is_active=True)
-    return replace(kind, fields=(*kind.fields, *(_column(field) for field in fields)))
+    # A header that means something built in goes on meaning that, whatever a field is called.
+    own = (_column(field, kind.names) for field in fields)
+    return replace(kind, fields=(*kind.fields, *own))
 
 
-def _column(field: OwnField) -> OwnColumn:
+def _column(field: OwnField, taken: Container[str]) -> OwnColumn:
+    names = (field.label, field.key, f"field.{field.key}")
     return OwnColumn(
         f"{PREFIX}{field.key}",
         field.label,
         _parser(field),
         "jsonb",
-        aliases=f"{field.label}|{field.key}|field.{field.key}",
+        aliases="|".join(name for name in names if plain(name) not in taken),
         own=field,
     )
 

@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from crm.agents.actions import audit
 from crm.agents.models import User
+from crm.content.actions import drop_use
 from crm.content.linting import refuse_sensitive
 from crm.moments import policies
 from crm.moments.audience import Choice, Plan, plan
@@ -18,7 +19,7 @@ from crm.moments.content import (
     refuse_incomplete,
     words_of,
 )
-from crm.moments.drafting import content_of, copy_images, fill, use_material
+from crm.moments.drafting import USED_BY, content_of, copy_images, fill, use_material
 from crm.moments.models import Moment, MomentTask
 from crm.moments.schedule import instant_of, refuse_past, wall_of, wall_text
 from crm.outbox import actions as outbox
@@ -188,6 +189,7 @@ def cancel_moment(*, moment_id: int, by: User, now: datetime, reason: str = "") 
     else:
         _take_back(moment, now=now, reason=_("已取消"))
         moment.state, moment.finished_at = State.CANCELLED, now
+        drop_use(subject_type=USED_BY, subject_id=moment.pk)
     moment.version += 1
     moment.save()
     return moment

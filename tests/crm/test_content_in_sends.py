@@ -13,7 +13,7 @@ from crm.audiences.actions import freeze_audience
 from crm.content import actions as content
 from crm.content.actions import MaterialContent, MaterialRefused
 from crm.content.models import Material, MaterialUse, SensitiveWord
-from crm.moments.actions import reschedule_moment
+from crm.moments.actions import cancel_moment, reschedule_moment
 from crm.moments.content import MomentContent, MomentRejected, refuse_unfit
 from crm.moments.models import Moment
 from crm.outreach import actions
@@ -132,6 +132,18 @@ def test_a_send_that_moves_takes_its_use_along_and_does_not_move_into_another(op
     assert MaterialUse.objects.count() == 2
 
 
+def test_a_use_names_the_version_that_was_taken_whatever_the_library_says_later(operator, friends):
+    material = made(operator, reuse_days=7)
+    send = drafted(operator, material, friends)
+    words = MaterialContent(kind="text", tier="company", title="早安", text="改了")
+    content.write(material=material, content=words, by=operator, now=timezone.now(), version=1)
+    submitted(send, operator)
+    use = MaterialUse.objects.get()
+    assert (use.version, use.used_by) == (1, operator)
+    assert drafted(operator, material, friends).material.version == 2
+    assert set(MaterialUse.objects.values_list("version", flat=True)) == {1, 2}
+
+
 def test_what_expires_before_its_day_is_refused_at_every_step(operator, approver, friends):
     material = made(operator, expires_on=local_day(timezone.now() + timedelta(days=2)))
     send, now = drafted(operator, material, friends), timezone.now()
@@ -238,6 +250,11 @@ def test_a_moment_takes_its_text_from_the_library_and_is_noted_there(client, ope
             moment_id=moment.pk, version=moment.version, by=operator, now=timezone.now(),
             publish_wall=timezone.localtime().replace(tzinfo=None) + timedelta(days=9),
         )  # fmt: skip
+    again = client.post(url, form(3))
+    assert again.status_code == 302
+    other = Moment.unsafe_all.exclude(pk=moment.pk).get()
+    cancel_moment(moment_id=other.pk, by=operator, now=timezone.now())
+    assert MaterialUse.objects.get().subject_id == moment.pk
     edit = reverse("crm:moments:edit", args=[moment.pk])
     assert client.get(edit).context["material"] == material
     assert client.post(edit, form(2, material="", version=moment.version)).status_code == 302

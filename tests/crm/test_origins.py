@@ -171,6 +171,13 @@ def test_a_file_fills_own_fields_by_label_or_key(tmp_path, operator, fields):
     assert FieldValue.unsafe_all.filter(pk=row.pk).exists()
 
 
+def test_a_field_that_is_called_like_a_built_in_column_takes_no_column_away(tmp_path):
+    Field.objects.create(key="town", label="城市", kind="text")
+    imported(tmp_path, "客户编号,昵称,城市,field.town\nC1,王,上海,浦东\n")
+    assert Customer.unsafe_all.get().city == "上海"
+    assert FieldValue.unsafe_all.get().value == "浦东"
+
+
 def test_a_cell_that_does_not_fit_is_named_and_nothing_is_written(tmp_path, fields):
     text = "客户编号,昵称,偏好,入会\nC1,王,滑雪,昨天\n"
     outcome = imported(tmp_path, text).outcome
