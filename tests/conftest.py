@@ -31,6 +31,12 @@ def _unhurried_pages(settings):
     settings.QUESTION_QUICK_SECONDS = 60
 
 
+@pytest.fixture(autouse=True)
+def _fresh_answers(settings):
+    """A fold that took a second would be shown to the next request of a test, whatever came in."""
+    settings.ANSWERS_LAST = False
+
+
 @pytest.fixture
 def process_environment(transactional_db) -> dict[str, str]:
     """The environment for real processes (worker, command) that work on the test's database."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from crm.agents.models import User
+from crm.agents.models import Agent, User
 from crm.customers.models import Customer
 
 
@@ -15,3 +15,15 @@ def scope_sql(user: User, column: str) -> tuple[str, dict[str, Any]]:
     named = {f"scope{place}": value for place, value in enumerate(params)}
     holes = tuple(f"%({name})s" for name in named)
     return f"{column} in ({statement % holes})", named
+
+
+def scope_name(user: User) -> list[Any]:
+    """Names which customers and agents the user may see: the same name, the same rows."""
+    found: list[Any] = [user.role]
+    for seen in (Customer.objects.for_user(user), Agent.objects.for_user(user)):
+        if seen.query.is_empty():
+            found.append("none")
+            continue
+        statement, params = seen.order_by().values("pk").query.sql_with_params()
+        found.append([statement, [str(one) for one in params]])
+    return found

@@ -10,6 +10,7 @@ from analytics.events.kept import Keeper, Kept, kept_answer
 from analytics.events.live import LiveSource
 from analytics.events.regrouped import RegroupedSource, of_unit
 from analytics.events.source import Source, engine_of
+from analytics.figures.lasting import lasting
 from analytics.funnels.answer import Answer
 from analytics.funnels.models import SavedQuestion
 from analytics.funnels.question import Question
@@ -35,8 +36,21 @@ def ask(
 ) -> Answer:
     """The answer within the user's scope.
 
-    With ``keep`` the people behind it are kept for a while under the answer's token.
+    With ``keep`` the people behind it are kept for a while under the answer's token, which is the
+    viewer's own; so is then the answer that lasts.
     """
+    if source or not user:
+        return _ask(question, user=user, source=source, keep=keep)
+    name = f"funnel:{user.pk}" if keep else "funnel"
+    return lasting(
+        name,
+        question.as_json(),
+        user=user,
+        ask=lambda: _ask(question, user=user, source=None, keep=keep),
+    )
+
+
+def _ask(question: Question, *, user: User | None, source: Source | None, keep: bool) -> Answer:
     source = of_unit(source or source_for(user), question.unit)
     engine, labels = engine_of(source, "funnels"), event_labels()
     if keep and user and isinstance(source, LiveSource) and engine.can_keep(question):

@@ -3,6 +3,7 @@
 from typing import Any
 
 from analytics.events.source import Source, engine_of
+from analytics.figures.lasting import lasting
 from analytics.funnels.queries import source_for
 from analytics.paths.answer import PathAnswer
 from analytics.paths.question import PathQuestion
@@ -11,8 +12,14 @@ from crm.agents.models import User
 
 def ask(question: PathQuestion, *, user: User | None, source: Source | None = None) -> PathAnswer:
     """The answer within the user's scope; without a user (a command) of all customers."""
-    source = source or source_for(user)
-    return engine_of(source, "paths").answer(question, source)
+
+    def answer() -> PathAnswer:
+        asked = source or source_for(user)
+        return engine_of(asked, "paths").answer(question, asked)
+
+    if source or not user:
+        return answer()
+    return lasting("paths", question.as_json(), user=user, ask=answer)
 
 
 def people_behind(question: PathQuestion, *, user: User | None, **figure: Any) -> list[int]:

@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from analytics.charts.rates import SMALL_SAMPLE, Rate
+from analytics.figures.lasting import lasting
 from analytics.replies.question import DEFINITION_VERSION, RepliesQuestion, RepliesRefused
 from analytics.replies.survival import Waits, waits
 from analytics.replies.turns import Turns, same_day_chats, turns
@@ -122,6 +123,12 @@ class _Counted:
 
 def reply_times(question: RepliesQuestion, *, user: User, now: datetime) -> RepliesAnswer:
     """Replies of the agents whom the user may see."""
+    return lasting(
+        "replies", question.as_json(), user=user, ask=lambda: _reply_times(question, user, now)
+    )
+
+
+def _reply_times(question: RepliesQuestion, user: User, now: datetime) -> RepliesAnswer:
     agents = agents_asked(question, user)
     counted = _count(question, agents, user, now)
     chats = same_day_chats([agent.pk for agent in agents], **_span(question, now))

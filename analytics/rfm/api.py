@@ -9,7 +9,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from analytics.rfm.forms import RfmForm
-from analytics.rfm.layers import DEFINITION_VERSION, WINDOWS, RfmRefused, cells, cuts_of
+from analytics.rfm.layers import DEFINITION_VERSION, WINDOWS, RfmRefused
+from analytics.rfm.queries import read_layers
 from crm.agents.access import Permission, Policy, Scope
 
 _ANSWER = inline_serializer(
@@ -56,10 +57,11 @@ class RfmView(APIView):
         if question is None:
             field, errors = next(iter(form.errors.items()))
             raise RfmRefused(str(errors[0]), field=field)
-        found, cuts = cells(question, user=request.user), cuts_of(question)
+        found = read_layers(question, user=request.user, now=now)
+        cuts = found.cuts
         rows = [
             {"layer": layer, "stage": stage, "customers": n, "paid_cents": paid}
-            for (layer, stage), (n, paid) in sorted(found.items())
+            for (layer, stage), (n, paid) in sorted(found.cells.items())
         ]
         return Response(
             {
@@ -73,7 +75,7 @@ class RfmView(APIView):
                 },
                 "cells": rows,
                 "total": sum(row["customers"] for row in rows),
-                "data_time": now,
+                "data_time": found.data_time,
                 "definition_version": DEFINITION_VERSION,
             }
         )

@@ -1,5 +1,7 @@
 """The grid of value layers by life stage, and its file."""
 
+from datetime import datetime
+
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
@@ -7,12 +9,15 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
+from analytics.events.budget import OverBudget
 from analytics.rfm import tables
 from analytics.rfm.figures import definition
 from analytics.rfm.forms import RfmForm
-from analytics.rfm.layers import cells, cuts_of, score_counts
+from analytics.rfm.layers import RfmQuestion
+from analytics.rfm.queries import Layers, read_layers
 from crm.agents.access import Permission, Scope, requires
 from crm.agents.actions import audit
+from crm.agents.models import User
 from crm.shared.sheets import sheet_response
 from crm.shared.times import local_day
 
@@ -29,15 +34,16 @@ def grid(request: HttpRequest) -> HttpResponse:
     context = {"form": form, "query": form.query().urlencode()}
     if question is None:
         return TemplateResponse(request, TEMPLATE, context, status=422)
-    found = cells(question, user=request.user)
-    scores = score_counts(question, user=request.user)
+    found = _found(form, question, request.user, now)
+    if found is None:
+        return TemplateResponse(request, TEMPLATE, context, status=422)
     names = {"r": _("最近（R）"), "f": _("次数（F）"), "m": _("金额（M）")}
     context |= {
-        "grid": tables.grid(question, found, form.query().dict()),
-        "cuts": cuts_of(question),
-        "scores": [(names[name], list(counts.values())) for name, counts in scores.items()],
+        "grid": tables.grid(question, found.cells, form.query().dict()),
+        "cuts": found.cuts,
+        "scores": [(names[name], list(counts.values())) for name, counts in found.scores.items()],
         "definition": definition(),
-        "data_time": now,
+        "data_time": found.data_time,
         "may_export": request.user.can(Permission.EXPORT),
     }
     return TemplateResponse(request, TEMPLATE, context)
@@ -50,10 +56,11 @@ def export_grid(request: HttpRequest) -> HttpResponseBase:
     now = timezone.now()
     form = RfmForm(request.GET, now=now)
     question = form.question()
-    if question is None:
+    answer = _found(form, question, request.user, now) if question else None
+    if answer is None:
         context = {"form": form, "query": form.query().urlencode()}
         return TemplateResponse(request, TEMPLATE, context, status=422)
-    found = tables.grid(question, cells(question, user=request.user), form.query().dict())
+    found = tables.grid(question, answer.cells, form.query().dict())
     audit(request.user, "rfm.export", now=now, question=question.as_json())
     return sheet_response(
         f"rfm-{question.on}-{local_day(now)}",
@@ -61,3 +68,12 @@ def export_grid(request: HttpRequest) -> HttpResponseBase:
         tables.file_rows(found, _("合计")),
         kind=request.GET.get("format", ""),
     )
+
+
+def _found(form: RfmForm, question: RfmQuestion, user: User, now: datetime) -> Layers | None:
+    """The answer, or None with the reason on the form."""
+    try:
+        return read_layers(question, user=user, now=now)
+    except OverBudget as refusal:
+        form.add_error(None, str(refusal))
+        return None

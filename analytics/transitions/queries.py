@@ -4,6 +4,7 @@ from importlib import import_module
 from types import ModuleType
 
 from analytics.events.source import Source
+from analytics.figures.lasting import lasting
 from analytics.funnels.queries import source_for
 from analytics.transitions.answer import TransitionAnswer
 from analytics.transitions.question import TransitionQuestion
@@ -19,7 +20,13 @@ def ask(
     question: TransitionQuestion, *, user: User | None, source: Source | None = None
 ) -> TransitionAnswer:
     """The answer within the user's scope; without a user (a command) of all customers."""
-    return _engine().answer(question, source or source_for(user))
+
+    def answer() -> TransitionAnswer:
+        return _engine().answer(question, source or source_for(user))
+
+    if source or not user:
+        return answer()
+    return lasting("transitions", question.as_json(), user=user, ask=answer)
 
 
 def stages_by_key(question: TransitionQuestion, *, source: Source) -> dict[str, tuple[str, str]]:
