@@ -9,6 +9,7 @@ import crm.callbacks.models
 import crm.catalog.models
 import crm.content.models
 import crm.customers.models
+import crm.customers.talks
 import crm.datasets.models
 import crm.fields.models
 import crm.followup.models

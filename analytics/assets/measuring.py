@@ -9,6 +9,8 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from analytics.events.budget import whole_budget
+from analytics.figures.lasting import lasting
 from analytics.figures.scope import scope_sql
 from analytics.segments.models import Segment
 from analytics.segments.parsing import rule_from
@@ -108,10 +110,21 @@ class Assets:
     customers: int
     lines: list[Line]
     known_since: datetime | None
+    data_time: datetime
 
 
 def measure(user: User, segment: Segment | None, *, now: datetime) -> Assets:
     """The assets of everybody in scope, or of those of a segment."""
+    asked = {"segment": segment.pk, "rule": segment.rule} if segment else {}
+
+    def ask() -> Assets:
+        with whole_budget():
+            return _measure(user, segment, now)
+
+    return lasting("assets", asked, user=user, ask=ask)
+
+
+def _measure(user: User, segment: Segment | None, now: datetime) -> Assets:
     values, scope = _values(user, segment, now)
     parts = []
     for asset in ASSETS:
@@ -141,7 +154,7 @@ def measure(user: User, segment: Segment | None, *, now: datetime) -> Assets:
     for field in active_fields():
         held, at = own.get(field.pk, (0, None))
         lines.append(Line(OWN + field.key, field.label, held, total - held, at))
-    return Assets(total, lines, known_since)
+    return Assets(total, lines, known_since, now)
 
 
 def people(user: User, segment: Segment | None, code: str, *, held: bool) -> list[int]:

@@ -52,7 +52,7 @@ def assets(request: HttpRequest) -> HttpResponse:
             )
             for line in found.lines
         ],
-        "data_time": now,
+        "data_time": found.data_time,
         "query": f"segment={segment.pk}" if segment else "",
         "may_export": request.user.can(Permission.EXPORT),
     }
@@ -141,7 +141,7 @@ class AssetsView(APIView):
                 "customers": found.customers,
                 "known_since_median": found.known_since,
                 "assets": rows,
-                "data_time": now,
+                "data_time": found.data_time,
                 "definition_version": DEFINITION_VERSION,
             }
         )

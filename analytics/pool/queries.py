@@ -5,6 +5,7 @@ from datetime import date, datetime
 from django.db.models import Case, F, Q, QuerySet, Sum, When
 from django.utils.translation import gettext as _
 
+from analytics.figures.lasting import lasting
 from analytics.figures.query_ids import QueryIds
 from analytics.pool.balance import (
     INS,
@@ -31,6 +32,10 @@ _LINKS = Case(When(link__in=(Link.ADDED, Link.JOINED), then=F("n")), default=-F(
 
 def balance(question: BalanceQuestion, *, user: User, now: datetime) -> Balance:
     """The balance of the customers whom this user may see."""
+    return lasting("pool", question.as_json(), user=user, ask=lambda: _balance(question, user, now))
+
+
+def _balance(question: BalanceQuestion, user: User, now: datetime) -> Balance:
     cells = _cells(user)
     pool = POOLS[question.pool]
     here = cells.filter(pool=pool, on_day__range=(question.since, question.until))

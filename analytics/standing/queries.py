@@ -6,6 +6,7 @@ from typing import Any
 from django.db.models import Count, F, Q, QuerySet, Sum
 from django.utils.translation import gettext as _
 
+from analytics.figures.lasting import lasting
 from analytics.figures.query_ids import QueryIds
 from analytics.standing.actions import WINDOW_SECONDS
 from analytics.standing.journey import (
@@ -30,6 +31,12 @@ _COUNTS = {f"s{k}": Count("pk", filter=Q(level=k)) for k in range(1, STEPS + 1)}
 
 def journey(question: JourneyQuestion, *, user: User, now: datetime) -> JourneyAnswer:
     """How far the customers whom this user may see came, row by row."""
+    return lasting(
+        "journey", question.as_json(), user=user, ask=lambda: _journey(question, user, now)
+    )
+
+
+def _journey(question: JourneyQuestion, user: User, now: datetime) -> JourneyAnswer:
     sees_all = not Customer.objects.for_user(user).query.where
     levels = _from_cubes(question) if sees_all else _from_states(question, user)
     still_open = _still_open(question, user, sees_all=sees_all, now=now)

@@ -7,12 +7,14 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import BooleanField, Exists, OuterRef, Q, Subquery
+from django.db.models.expressions import RawSQL
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
 from crm.agents.models import Agent, Department
 from crm.customers.models import Contact, Customer, CustomerQuerySet, Tag
+from crm.customers.talks import Talk
 from crm.shared.formatting import masked_phone
 from crm.shared.paging import Page, keyset_page
 from crm.shared.times import day_end, day_start
@@ -20,7 +22,8 @@ from crm.timeline.models import Fact
 from crm.timeline.queries import KIND_IDS
 
 WAITING_DAYS = 7
-FEW = 1_000
+FEW = 10_000
+MANY_WAIT = 50_000
 DEFAULT_SORT = "-added"
 ORIGINS = {
     "wecom": gettext_lazy("企业微信"),
@@ -35,29 +38,33 @@ _ORDERS = {
 }
 
 
-# Only relations of the user's own agents, hence only customers whom the user may see.
+# Only relations of the user's own agents, hence only customers whom the user may see. Words older
+# than the window may stand before those that are waited for; only then facts are looked at.
 _WAITING = """
-with unanswered as (
-    select customer_id, agent_id, min(at) as since, count(*) as messages
-    from crm_fact received
-    where kind_id = %(received)s and at >= %(since)s and agent_id = any(%(agents)s::bigint[])
-      and not exists (select from crm_fact sent
-                      where sent.customer_id = received.customer_id
-                        and sent.agent_id = received.agent_id
-                        and sent.kind_id = %(sent)s and sent.at >= received.at)
-      and exists (select from crm_contact
-                  where crm_contact.customer_id = received.customer_id
-                    and crm_contact.agent_id = received.agent_id
-                    and crm_contact.status = 'active')
-    group by customer_id, agent_id
+with unanswered as materialized (
+    select talk.customer_id, talk.agent_id, talk.sent_at,
+           case when talk.unanswered_since >= %(since)s then talk.unanswered_since else (
+               select min(f.at) from crm_fact f
+               where f.customer_id = talk.customer_id and f.agent_id = talk.agent_id
+                 and f.kind_id = %(received)s and f.at >= %(since)s
+                 and f.at > coalesce(talk.sent_at, '-infinity')) end as since
+    from crm_talk talk
+    where talk.unanswered_since is not null and talk.received_at >= %(since)s
+      and talk.agent_id = any(%(agents)s::bigint[])
+      and (select status from crm_contact c
+           where c.customer_id = talk.customer_id and c.agent_id = talk.agent_id) = 'active'
+), shown as (
+    select * from unanswered order by since, customer_id limit %(limit)s
 )
 select (select count(distinct customer_id) from unanswered),
-       customer_id, crm_customer.name, crm_agent.name, since, messages
-from unanswered
+       customer_id, crm_customer.name, crm_agent.name, since,
+       (select count(*) from crm_fact f
+        where f.customer_id = shown.customer_id and f.agent_id = shown.agent_id
+          and f.kind_id = %(received)s and f.at >= shown.since)
+from shown
 join crm_customer on crm_customer.id = customer_id
 join crm_agent on crm_agent.id = agent_id
 order by since, customer_id
-limit %(limit)s
 """
 
 
@@ -139,7 +146,10 @@ class Waiting:
 
 def find_customers(user: Any, wanted: CustomerFilter) -> CustomerQuerySet:
     """Customers within the user's scope that answer ``wanted``."""
-    found = Customer.objects.for_user(user).named_like(wanted.q)
+    found = Customer.objects.for_user(user)
+    if wanted.waiting:
+        found = _who_wait(found, user)
+    found = found.named_like(wanted.q)
     if wanted.agents or wanted.departments:
         found = found.filter(Exists(_relations(wanted)))
     if wanted.channels:
@@ -156,13 +166,34 @@ def find_customers(user: Any, wanted: CustomerFilter) -> CustomerQuerySet:
         found = found.filter(friend_since__lt=day_end(wanted.added_to))
     if wanted.has_order:
         found = found.filter(_HAS_ORDER[wanted.has_order])
-    if wanted.waiting:
-        found = found.filter(Exists(_unanswered(user).filter(customer_id=OuterRef("pk"))))
     if wanted.events:
         found = found.filter(Exists(_events(wanted)))
     return found
 
 
+def _who_wait(found: CustomerQuerySet, user: Any) -> CustomerQuerySet:
+    """Those of ``found``, which is all that the user may see, with unanswered words to an agent.
+
+    Their numbers are read once: as a condition it would be worked out for the page, for its total
+    and once more. Who is a friend of an agent whom the user may see is seen by the user, so that
+    the numbers alone say as much as the scope.
+    """
+    if found.query.is_empty():
+        return found
+    agents = list(Agent.objects.for_user(user).values_list("pk", flat=True))
+    talks = Talk.unsafe_all.waiting(waiting_since()).filter(agent__in=agents)
+    ids = list(talks.values_list("customer_id", flat=True)[:MANY_WAIT])
+    if len(ids) < MANY_WAIT:
+        return Customer.unsafe_all.filter(_among(ids))
+    return found.filter(Exists(talks.filter(customer_id=OuterRef("pk"))))
+
+
+def _among(ids: list[int]) -> RawSQL:
+    """One parameter, however many numbers."""
+    return RawSQL(_AMONG, [ids], output_field=BooleanField())  # noqa: S611
+
+
+_AMONG = "crm_customer.id = any(%s::bigint[])"
 _FRIEND = {
     "friend": Q(is_friend=True),
     "lost": Q(is_friend=False, friend_since__isnull=False),
@@ -199,7 +230,7 @@ def _few_by_number(found: CustomerQuerySet) -> CustomerQuerySet:
     on the way, which takes seconds where hardly anybody matches. Without an order it does not.
     """
     ids = list(found.order_by().values_list("pk", flat=True)[: FEW + 1])
-    return Customer.unsafe_all.filter(pk__in=ids) if len(ids) <= FEW else found
+    return Customer.unsafe_all.filter(_among(ids)) if len(ids) <= FEW else found
 
 
 def customer_rows(customers: Iterable[Customer]) -> list[CustomerRow]:
@@ -275,7 +306,6 @@ def waiting_people(user: Any, *, limit: int) -> tuple[int, list[Waiting]]:
     values = {
         "agents": list(Agent.objects.for_user(user).values_list("pk", flat=True)),
         "received": KIND_IDS["message_received"],
-        "sent": KIND_IDS["message_sent"],
         "since": waiting_since(),
         "limit": limit,
     }
@@ -283,26 +313,6 @@ def waiting_people(user: Any, *, limit: int) -> tuple[int, list[Waiting]]:
         cursor.execute(_WAITING, values)
         rows = cursor.fetchall()
     return (rows[0][0] if rows else 0), [Waiting(*row[1:]) for row in rows]
-
-
-def _unanswered(user: Any) -> QuerySet[Fact]:
-    """What customers wrote to the user's agents with nothing said in return since."""
-    answer = Fact.unsafe_all.filter(
-        kind_id=KIND_IDS["message_sent"],
-        customer_id=OuterRef("customer_id"),
-        agent_id=OuterRef("agent_id"),
-        at__gte=OuterRef("at"),
-    )
-    contact = Contact.unsafe_all.current().filter(
-        customer_id=OuterRef("customer_id"), agent_id=OuterRef("agent_id")
-    )
-    return Fact.unsafe_all.filter(
-        ~Exists(answer),
-        Exists(contact),
-        kind_id=KIND_IDS["message_received"],
-        at__gte=waiting_since(),
-        agent__in=Agent.objects.for_user(user),
-    )
 
 
 def _current_agents(customers: list[Customer]) -> dict[int, list[str]]:

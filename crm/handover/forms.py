@@ -3,26 +3,36 @@
 from typing import Any
 
 from django import forms
-from django.db.models import Count, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from crm.agents.models import Agent, Department, User
 from crm.handover.models import Handover
 from crm.handover.planning import Split
+from crm.handover.queries import friends_of_agents
 from crm.shared.filters import ManyChoices
 from crm.wecom.limits import limits
 
 
-def _label(agent: Agent) -> str:
-    words = _("%(name)s · %(team)s · %(n)s 位客户")
-    team = agent.department.name if agent.department else "—"
-    return words % {"name": agent.name, "team": team, "n": agent.friends}
+class _Labels:
+    """Names of agents with how many friends they have; counted once for all lists of a form."""
+
+    def __init__(self, user: User) -> None:
+        self.friends = friends_of_agents(user)
+
+    def __call__(self, agent: Agent) -> str:
+        words = _("%(name)s · %(team)s · %(n)s 位客户")
+        team = agent.department.name if agent.department else "—"
+        return words % {"name": agent.name, "team": team, "n": self.friends.get(agent.pk, 0)}
+
+    def of_giver(self, agent: Agent) -> str:
+        """The same, and whether the agent has left."""
+        left = _("（已离职）") if agent.status == Agent.Status.LEFT else ""
+        return self(agent) + left
 
 
-def _counted(user: User):
-    friends = Count("contacts", filter=Q(contacts__status="active"))
-    return Agent.objects.for_user(user).select_related("department").annotate(friends=friends)
+def _agents(user: User):
+    return Agent.objects.for_user(user).select_related("department")
 
 
 class PlanForm(forms.Form):
@@ -56,12 +66,12 @@ class PlanForm(forms.Form):
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        agents = _counted(user)
+        agents, labels = _agents(user), _Labels(user)
         givers = agents.filter(status__in=(Agent.Status.ACTIVE, Agent.Status.LEFT))
-        self.fields["giver"].queryset = givers.filter(friends__gt=0)
-        self.fields["giver"].label_from_instance = _giver_label
+        self.fields["giver"].queryset = givers.filter(pk__in=labels.friends)
+        self.fields["giver"].label_from_instance = labels.of_giver
         self.fields["takers"].queryset = agents.filter(status=Agent.Status.ACTIVE)
-        self.fields["takers"].label_from_instance = _label
+        self.fields["takers"].label_from_instance = labels
         self.fields["team"].queryset = Department.objects.filter(
             is_active=True, pk__in=agents.values("department_id")
         )
@@ -83,11 +93,6 @@ class PlanForm(forms.Form):
         }
 
 
-def _giver_label(agent: Agent) -> str:
-    left = _("（已离职）") if agent.status == Agent.Status.LEFT else ""
-    return _label(agent) + left
-
-
 class RetryForm(forms.Form):
     """Who tries next; without rows it is everybody who can be tried again."""
 
@@ -98,8 +103,8 @@ class RetryForm(forms.Form):
 
     def __init__(self, *args: Any, user: User, handover: Handover, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        active = _counted(user).filter(status=Agent.Status.ACTIVE).exclude(pk=handover.giver_id)
+        active = _agents(user).filter(status=Agent.Status.ACTIVE).exclude(pk=handover.giver_id)
         self.fields["takers"].queryset = active
-        self.fields["takers"].label_from_instance = _label
+        self.fields["takers"].label_from_instance = _Labels(user)
         rows = handover.transfers.latest().values_list("pk", flat=True)
         self.fields["ids"].choices = [(pk, pk) for pk in rows]

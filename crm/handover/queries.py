@@ -99,6 +99,12 @@ def leavers(user: User) -> list[Agent]:
     return list(left.annotate(n=friends).filter(n__gt=0).order_by("-n", "pk")[:50])
 
 
+def friends_of_agents(user: User) -> dict[int, int]:
+    """How many friends each agent has whom the user may see; agents without any are not in it."""
+    seen = Contact.unsafe_all.current().filter(agent__in=Agent.objects.for_user(user))
+    return dict(seen.values("agent").annotate(n=Count("pk")).values_list("agent", "n"))
+
+
 def coming(user: User):
     """Customers on their way to agents whom the user may see: what they may know beforehand."""
     agents = Agent.objects.for_user(user)

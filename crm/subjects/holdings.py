@@ -106,6 +106,7 @@ HOLDINGS: tuple[Holding, ...] = (
     Holding("crm.TagEdit", _("同步标签"), _WITH_CUSTOMER, Erase.DELETE, "contact__customer"),
     Holding("crm.Fact", _("还原经过和统计"), _WHILE_CUSTOMER, Erase.DELETE),
     Holding("crm.Order", _("履行订单"), _WHILE_CUSTOMER, Erase.DELETE),
+    Holding("crm.Talk", _SERVICE, _WITH_CUSTOMER, Erase.DELETE),
     Holding("crm.Contact", _SERVICE, _WHILE_CUSTOMER, Erase.DELETE),
     Holding(
         "crm.Membership",

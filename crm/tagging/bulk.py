@@ -14,13 +14,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from crm.agents.actions import audit
-from crm.agents.models import User
+from crm.agents.models import Agent, User
 from crm.customers.forms import CustomerFilterForm
 from crm.customers.models import Contact, Tag
 from crm.customers.queries import find_customers
 from crm.jobs.actions import Ending, create_job, run_job
 from crm.jobs.models import Job
 from crm.jobs.progress import Progress
+from crm.shared.paging import count
 from crm.tagging.actions import CHUNK, ask, check_tags, relations_of, undo_batch
 from crm.tagging.audience_tags import keep
 from crm.tagging.models import AudienceTag, TagBatch, TagChange, TagEdit
@@ -41,6 +42,17 @@ def meant(user: User, query: str):
     """Living relations of the customers in a list, as its query string narrows it."""
     form = CustomerFilterForm(QueryDict(query), user=user)
     return relations_of(user, find_customers(user, form.filter()))
+
+
+def how_many(user: User, query: str) -> tuple[int, bool]:
+    """How many customers a list has that can be tagged, and whether that is exact.
+
+    Above ten thousand it is an estimate; the dry run counts.
+    """
+    form = CustomerFilterForm(QueryDict(query), user=user)
+    agents = Agent.objects.for_user(user)
+    own = Contact.unsafe_all.current().filter(agent__in=agents, customer_id=OuterRef("pk"))
+    return count(find_customers(user, form.filter()).filter(Exists(own)))
 
 
 def preview(*, user: User, query: str, adds: Sequence[Tag], removes: Sequence[Tag]) -> Preview:

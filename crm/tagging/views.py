@@ -81,12 +81,14 @@ def tag_list(request: HttpRequest) -> HttpResponseBase:
 
 
 def _list_page(request: HttpRequest, form: TagForm, query: str, preview) -> HttpResponse:
+    customers, is_exact = bulk.how_many(request.user, query)
     context = {
         "form": form,
         "query": query,
         "hidden": kept(request.GET, without=OWN_FIELDS),
         "preview": preview,
-        "customers": bulk.meant(request.user, query).values("customer").distinct().count(),
+        "customers": customers,
+        "is_exact": is_exact,
     }
     if preview is not None:
         context["chosen"] = [
