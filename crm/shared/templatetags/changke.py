@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any
 
 from django import template
@@ -73,6 +73,7 @@ def item(mapping: Mapping[Any, Any], key: Any) -> Any:
 
 
 @register.simple_tag
+@lru_cache(maxsize=512)  # A page has more than a hundred of them, of a few dozen kinds.
 def icon(name: str, size: int = 20) -> SafeString:
     """A heroicons outline icon, decorative: text or a label always stands beside it."""
     return heroicon_outline(name, size=size, aria_hidden="true", focusable="false")
