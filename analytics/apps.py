@@ -21,8 +21,9 @@ class AnalyticsConfig(AppConfig):
         from analytics.results import post_figures as posts
         from analytics.retention import figures as retention
         from analytics.rfm import figures as rfm
-        from analytics.rfm import freezing
+        from analytics.rfm import freezing, sorting
         from analytics.segments import figures as segments
+        from analytics.segments import sorts
         from analytics.standing import figures as standing
         from analytics.standing.actions import seed_rule
         from analytics.standing.health import report
@@ -31,6 +32,8 @@ class AnalyticsConfig(AppConfig):
         post_migrate.connect(seed_rule, sender=self)
         self.figures = (
             freezing,
+            sorting,
+            sorts,
             assets,
             funnels,
             paths,

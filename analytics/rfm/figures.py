@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from analytics.figures.registry import FigureRefused, Opened, register
 from analytics.rfm.forms import RfmForm
 from analytics.rfm.layers import DEFINITION_VERSION, LAYERS, people
+from analytics.rfm.words import LAYER_LABELS
 from crm.agents.models import User
 from crm.customers.models import Customer
 
@@ -16,17 +17,7 @@ NAME = "rfm"
 
 def layer_labels() -> dict[str, str]:
     """Names of all layers, best first."""
-    return {
-        "111": _("重要价值"),
-        "011": _("重要保持"),
-        "101": _("重要发展"),
-        "001": _("重要挽留"),
-        "110": _("一般价值"),
-        "010": _("一般保持"),
-        "100": _("一般发展"),
-        "000": _("一般挽留"),
-        "none": _("窗口内未付款"),
-    }
+    return {layer: str(label) for layer, label in LAYER_LABELS.items()}
 
 
 def definition() -> str:

@@ -71,7 +71,7 @@ _BUYERS = """
         %(on)s::date - max((o.paid_at at time zone %(zone)s)::date) as r,
         count(distinct (o.paid_at at time zone %(zone)s)::date) as f,
         sum(o.amount_cents) as m
-    from crm_order o
+    from public.crm_order o
     where o.status in ('paid', 'completed') and o.paid_at >= %(start)s and o.paid_at < %(end)s
     group by o.customer_id
 """
@@ -81,7 +81,7 @@ _LAYERED = """
         case when buyers.customer_id is null then 'none' else
             (buyers.r <= %(cut_r)s)::int::text || (buyers.f >= %(cut_f)s)::int::text
             || (buyers.m >= %(cut_m)s)::int::text end as layer
-    from crm_customer cu
+    from public.crm_customer cu
     left join ({buyers}) buyers on buyers.customer_id = cu.id
     where cu.known_since < %(end)s or cu.known_since is null
 """

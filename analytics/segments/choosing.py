@@ -163,7 +163,7 @@ def _options(draft: Draft, shelf: Shelf) -> list[Option]:
         known = FIELDS.get(draft.values.get("field", ""))
         if known is None or _input(draft) != "choice":
             return []
-        pairs = shelf.of("channel") if known.name == "channel" else known.choices
+        pairs = shelf.of("channel") if known.name == "channel" else known.options()
         return _chosen(pairs, draft.lists.get("in", []))
     if draft.type in ("fact", "segment"):
         return _chosen(shelf.of(draft.type), [draft.values.get(draft.type, "")])

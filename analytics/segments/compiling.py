@@ -74,6 +74,9 @@ def _choice(node: Choice, setting: Setting) -> Predicate:
             "never": "(not crm_customer.is_friend and crm_customer.friend_since is null)",
         }
         return Predicate(" or ".join(tests[str(value)] for value in values))
+    if field.people:
+        sql, params = field.people(values, setting.today)
+        return Predicate(f"crm_customer.id in ({sql})", params)
     array = "text[]" if isinstance(values[0], str) else "bigint[]"
     column = f"crm_customer.{field.column}"
     if field.column == "channel_id":  # The only one that may be null.

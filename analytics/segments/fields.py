@@ -1,7 +1,8 @@
 """The attributes that a rule may ask for, and where each one stands in the customer's row."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -14,16 +15,24 @@ class Field:
     """One attribute.
 
     ``type``: ``number`` (bigint column), ``days`` (days since a time), ``age`` (whole years since a
-    birthday), ``choice`` (one of a list), ``text`` (equal to one of some words), ``friend``.
+    birthday), ``choice`` (one of a list), ``text`` (equal to one of some words), ``friend``,
+    ``sort`` (what a room works out itself; see ``sorts``).
     """
 
     name: str
     label: str | Promise
-    type: Literal["number", "days", "age", "choice", "text", "friend"]
+    type: Literal["number", "days", "age", "choice", "text", "friend", "sort"]
     column: str
     unit: str | Promise = ""
     choices: tuple[tuple[int | str, str | Promise], ...] = ()
     scale: int = 1  # What people type times this is what the column holds.
+    people: Callable[..., tuple[str, tuple[Any, ...]]] | None = None
+    offered: Callable[[], list[tuple[str, str]]] | None = None
+    past: str = "days"
+
+    def options(self) -> list[tuple[int | str, str | Promise]]:
+        """Values to choose from, where they are the field's own."""
+        return self.offered() if self.offered else list(self.choices)
 
 
 FRIENDSHIP = (("friend", _("是好友")), ("lost", _("曾是好友")), ("never", _("从未是好友")))

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from pyroaring import BitMap
 
 from analytics.segments.compiling import Setting, predicate
+from analytics.segments.fields import FIELDS
 from analytics.segments.index import dims
 from analytics.segments.index.building import refresh
 from analytics.segments.index.evaluating import Evaluation, words_of
@@ -21,7 +22,16 @@ from analytics.segments.models import Segment, SegmentIndex, SegmentVersion
 from analytics.segments.own import own_fields, problem
 from analytics.segments.parsing import RuleRefused, rule_from
 from analytics.segments.past import Instant, ids_then
-from analytics.segments.rule import Group, Happened, InSegment, Node, Own, placed, walk
+from analytics.segments.rule import (
+    Choice,
+    Group,
+    Happened,
+    InSegment,
+    Node,
+    Own,
+    placed,
+    walk,
+)
 from crm.agents.access import Role
 from crm.agents.models import Agent, User
 from crm.customers.models import Customer, CustomerQuerySet
@@ -120,11 +130,24 @@ def answer_then(rule: Node, *, user: User | None, instant: Instant) -> Answer:
     """Who answered the rule at an instant, of those whom the user may see today."""
     saved_by = instant.at if instant.as_known else None
     setting = setting_for(rule, now=instant.at, saved_by=saved_by)
+    _refuse_unknown_past(rule, setting, instant)
     found = BitMap(ids_then(rule, setting, instant))
     if user is None or _sees_everybody(user):
         return Answer(found, "sql")
     seen = Customer.objects.for_user(user).order_by().values_list("pk", flat=True)
     return Answer(found & BitMap(seen), "sql")
+
+
+def _refuse_unknown_past(rule: Node, setting: Setting, instant: Instant) -> None:
+    """Raise RuleRefused for what cannot be told of the instant: a wrong list is worse than none."""
+    for part in (rule, *setting.segments.values()):
+        for node in walk(part):
+            field = FIELDS[node.field] if isinstance(node, Choice) else None
+            if field and field.people and (instant.as_known or field.past == "now"):
+                words = _("「%(name)s」只知道现在的，不能按那时所知来问；请去掉这个条件再问")
+                if not instant.as_known:
+                    words = _("「%(name)s」只知道现在的，不能问过去的日子；请去掉这个条件再问")
+                raise RuleRefused(words % {"name": field.label}, field="rule")
 
 
 def _from_bitmaps(rule: Node, setting: Setting, user: User | None, state: SegmentIndex) -> BitMap:

@@ -111,7 +111,7 @@ def in_one_line(line: Line) -> str:
 
 def _choice(node: Choice, names: Names) -> str:
     known = FIELDS[node.field]
-    labels = {code: str(label) for code, label in known.choices}
+    labels = {code: str(label) for code, label in known.options()}
     if node.field == "channel":
         labels = names.channels
     values = [labels.get(value, str(value)) for value in node.values]

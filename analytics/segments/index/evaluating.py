@@ -74,7 +74,9 @@ class Evaluation:
         for node in self.nodes:
             if isinstance(node, Span):
                 sliced.add(dims.SLICED[node.field][0])
-            elif not isinstance(node, Group | Happened | Own | Bucket | InSegment):
+            elif not isinstance(node, Group | Happened | Own | Bucket | InSegment) and not (
+                isinstance(node, Choice) and FIELDS[node.field].people
+            ):
                 values |= set(self._keys(node))
         return values, sliced
 
@@ -152,6 +154,13 @@ class Evaluation:
         for share in shares:
             result = self._bucket(share, result).bits
         return Found(result)
+
+    def _choice(self, node: Choice, among: BitMap) -> Found:
+        if people := FIELDS[node.field].people:
+            with connection.cursor() as cursor:
+                cursor.execute(*people(list(node.values), self.setting.today))
+                return Found(BitMap([pk for (pk,) in cursor.fetchall()]))
+        return self._by_keys(node, among)
 
     def _by_keys(self, node: Any, among: BitMap) -> Found:
         return Found(self._union(self._keys(node)))
@@ -238,7 +247,7 @@ class Evaluation:
 
 _FINDERS: dict[type, Callable[[Evaluation, Any, BitMap], Found]] = {
     Group: Evaluation._group,
-    Choice: Evaluation._by_keys,
+    Choice: Evaluation._choice,
     Belongs: Evaluation._by_keys,
     Trip: Evaluation._by_keys,
     Tags: Evaluation._tags,
