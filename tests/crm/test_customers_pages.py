@@ -12,6 +12,7 @@ from django.utils import timezone
 from crm.agents.access import Role
 from crm.agents.models import AuditEntry
 from crm.shared.sheets import safe_cell
+from tests import factories
 from tests.factories import (
     at,
     make_agent,
@@ -422,3 +423,21 @@ def test_a_leads_file_holds_no_foreign_customers(client, db):
     make_friend(make_agent(), name="外组")
     client.force_login(make_user(Role.LEAD, departments=[team]))
     assert [row[1] for row in download(client)[1:]] == ["本组"]
+
+
+def test_five_hundred_tags_on_one_customer_are_all_there(db, client, django_assert_max_num_queries):
+    group = factories.make_tag().group
+    names = [f"标签-{n:03d}" for n in range(500)]
+    tags = [factories.make_tag(name=name, group=group).pk for name in names]
+    friend = factories.make_friend(factories.make_agent(), tag_ids=tags)
+    client.force_login(factories.make_user(Role.OPERATOR))
+    with django_assert_max_num_queries(30):
+        profile = client.get(reverse("crm:customers:profile", args=[friend.pk]))
+    html = profile.content.decode()
+    assert [name for name in names if f">{name}<" not in html] == []
+    assert "共 500 个标签" in html
+    listed = client.get(reverse("crm:customers:list")).content.decode()
+    assert "+497" in listed
+    file = client.get(reverse("crm:customers:export"), {"format": "csv", "col": "tags"})
+    told = b"".join(file.streaming_content) if file.streaming else file.content
+    assert "标签-499" in told.decode("utf-8-sig")
