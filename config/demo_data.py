@@ -32,7 +32,7 @@ def steps(state: Path) -> list[Step]:
     ]
     wanted += [
         (kind, f"Past {kind} from {kind}.csv", ("import", kind, str(files / f"{kind}.csv")))
-        for kind in ("customers", "orders", "routes", "events")
+        for kind in ("customers", "orders", "routes", "events", "members")
     ]
     all_steps = [Step(name, says, what, state / "loaded" / name) for name, says, what in wanted]
     return [step for step in all_steps if not step.is_done()]

@@ -8,6 +8,7 @@ from django.core.management import call_command
 
 from crm.agents.access import Role
 from crm.agents.models import User
+from crm.members.models import MemberTier
 from tests.factories import make_agent, make_contact, make_customer, make_department, make_friend
 
 
@@ -38,6 +39,14 @@ def test_the_environment_sets_the_password_at_every_run(monkeypatch):
     monkeypatch.setenv("CHANGKE_DEMO_PASSWORD", "chosen by the reader")
     assert run() == "chosen by the reader"
     assert User.objects.get(username=Role.AGENT).check_password("chosen by the reader")
+
+
+def test_the_tiers_stand_once_and_each_falls_to_the_next():
+    run()
+    run()
+    falls = dict(MemberTier.objects.values_list("name", "falls_to__name"))
+    assert falls == {"黑卡": "金卡", "金卡": "银卡", "银卡": None}
+    assert MemberTier.objects.get(name="金卡").benefits.count() == 2
 
 
 def test_run_again_after_the_first_sync_it_links_roles_to_people():

@@ -106,6 +106,7 @@ def test_the_demo_world_has_its_promised_size(large):
     assert 8_000 < len(read_csv(folder, "orders.csv")) < 13_000
     assert 80_000 < len(read_csv(folder, "events.csv")) < 130_000
     assert len(read_csv(folder, "routes.csv")) == 500
+    assert {row["tier"] for row in read_csv(folder, "members.csv")} == {"黑卡", "金卡", "银卡"}
 
 
 def test_files_and_platform_tell_of_the_same_people(large):
@@ -118,6 +119,10 @@ def test_files_and_platform_tell_of_the_same_people(large):
     assert {order["customer_id"] for order in orders} <= set(members)
     assert len({order["order_id"] for order in orders}) == len(orders)
     assert {order["status"] for order in orders} == {"paid", "refunded", "cancelled"}
+    cards = read_csv(folder, "members.csv")
+    paid = Counter(order["customer_id"] for order in orders if order["status"] == "paid")
+    earned = {who for who, trips in paid.items() if trips > 1}
+    assert sorted(card["customer_id"] for card in cards) == sorted(earned)
     events = read_csv(folder, "events.csv")
     assert len({event["event_id"] for event in events}) == len(events)
     listed = {row["external_userid"] for row in store.db.execute("select * from listed")}

@@ -1,4 +1,4 @@
-"""What an administrator would set up first: one login per role, and names for the channels."""
+"""What an administrator would set up first: logins, names for the channels, tiers of members."""
 
 import json
 import os
@@ -12,6 +12,7 @@ from django.db.models import Count, Q
 from crm.agents.access import Role
 from crm.agents.models import Agent, Department, User
 from crm.customers.models import Channel
+from crm.members.models import MemberTier
 
 # The simulated company's channels: state, name, right moment.
 CHANNELS = (
@@ -25,15 +26,22 @@ CHANNELS = (
     ("friend-referral", "老客推荐", "朋友推荐"),
 )
 
+# Tiers of its membership: code, name, rank, benefits with how often a card gives them.
+TIERS = (
+    ("black", "黑卡", 3, (("接送机", 4), ("专属顾问", None), ("免费升舱", 2))),
+    ("gold", "金卡", 2, (("接送机", 2), ("专属顾问", None))),
+    ("silver", "银卡", 1, (("生日礼", 1),)),
+)
+
 ROLES = (Role.AGENT, Role.LEAD, Role.OPERATOR, Role.MANAGER, Role.REVIEWER, Role.ADMIN)
 
 
 class Command(BaseCommand):
     help = (
         "Create one login per role (agent, lead, operator, manager, reviewer, admin) and a service "
-        "user, link them to synced agents and departments, and name the channels of the simulated "
-        "company. Safe to run again: links are added when there is something to link to. The "
-        "password comes from CHANGKE_DEMO_PASSWORD, else it is random and shown once."
+        "user, link them to synced agents and departments, and name the channels and member tiers "
+        "of the simulated company. Safe to run again: links are added when there is something to "
+        "link to. The password comes from CHANGKE_DEMO_PASSWORD, else it is random and shown once."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -44,6 +52,7 @@ class Command(BaseCommand):
             password = make_logins(os.environ.get("CHANGKE_DEMO_PASSWORD", ""))
             link_logins()
             name_channels()
+            name_tiers()
         if options["json"]:
             self.stdout.write(json.dumps({"password": password}))
         elif password:
@@ -83,6 +92,17 @@ def name_channels() -> None:
         if not is_new and channel.name == code:
             channel.name, channel.moment = name, moment
             channel.save()
+
+
+def name_tiers() -> None:
+    """The tiers of the simulated company, unless there are any already; each falls to the next."""
+    if MemberTier.objects.exists():
+        return
+    below = None
+    for code, name, rank, benefits in reversed(TIERS):
+        below = MemberTier.objects.create(code=code, name=name, rank=rank, falls_to=below)
+        for position, (benefit, quota) in enumerate(benefits):
+            below.benefits.create(name=benefit, quota=quota, position=position)
 
 
 def link_logins() -> None:

@@ -3,10 +3,10 @@
 import csv
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from .clock import SHANGHAI, iso
+from .clock import DAY, SHANGHAI, iso
 from .dice import Dice
 from .past import Past
 
@@ -16,11 +16,15 @@ ORDERS = [
     *("product", "destination", "start_on", "end_on"),
 ]
 EVENTS = ["customer_id", "event", "at", "event_id", "agent_id", "group_id", "route_id", "channel"]
+MEMBERS = ["customer_id", "tier", "begins_on", "ends_on"]
+# How many trips give which card, the best first; a card holds for a year from the trip on.
+TIERS = ((5, "黑卡"), (3, "金卡"), (2, "银卡"))
+CARD_DAYS = 365
 ROUTES = ["route_id", "title", "destination", "days", "price", "departure_city", "theme"]
 
 
 def write(folder: Path, past: Past, dice: Dice) -> None:
-    """customers.csv, orders.csv, events.csv and routes.csv of a generated past."""
+    """customers.csv, orders.csv, events.csv, routes.csv and members.csv of a generated past."""
     folder.mkdir(parents=True, exist_ok=True)
     write_csv(
         folder / "customers.csv",
@@ -45,6 +49,22 @@ def write(folder: Path, past: Past, dice: Dice) -> None:
     write_csv(
         folder / "routes.csv", ROUTES, ([route[name] for name in ROUTES] for route in past.routes)
     )
+    write_csv(folder / "members.csv", MEMBERS, sorted(cards(ordered)))
+
+
+def cards(ordered: Iterable[dict]) -> Iterator[tuple[str, str, str, str]]:
+    """Cards that customers earned by their trips: the best of each, from the trip that gave it."""
+    trips: dict[str, list[float]] = {}
+    for order in ordered:
+        if order["status"] in ("paid", "completed"):
+            trips.setdefault(order["customer_id"], []).append(order["paid_at"])
+    for customer, paid in trips.items():
+        for needed, name in TIERS:
+            if len(paid) >= needed:
+                begins = paid[needed - 1]
+                ends = begins + (CARD_DAYS - 1) * DAY
+                yield customer, name, local_date(begins), local_date(ends)
+                break
 
 
 def order_row(order_id: str, order: dict) -> list:
