@@ -4,13 +4,18 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from crm.agents.access import Permission
 from crm.agents.actions import audit
 from crm.agents.models import User
-from crm.content.linting import findings, sensitive
-from crm.content.models import Material, MaterialUse, MaterialVersion
+from crm.catalog.models import Route
+from crm.content.cards import title_of
+from crm.content.linting import findings_of, sensitive
+from crm.content.models import SAID, Material, MaterialUse, MaterialVersion
+from crm.content.requirements import refuse_gaps
+from crm.customers.models import Customer
 from crm.shared.errors import DomainError
 from crm.shared.formatting import day as day_words
 from crm.shared.text import clean_text
@@ -38,6 +43,11 @@ class MaterialContent:
     link_title: str = ""
     expires_on: date | None = None
     reuse_days: int = 0
+    route: Route | None = None
+    price_cents: int | None = None
+    drive_minutes: int | None = None
+    walk_metres: int | None = None
+    room: str = ""
 
 
 @transaction.atomic
@@ -61,18 +71,19 @@ def write(
             raise MaterialRefused(_("别人刚刚改过这份素材，请刷新后再改"))
         if not may_edit(by, row):
             raise MaterialRefused(_("只有作者和运营可以修改"))
-    said = ("text", "link_url", "link_title")
-    is_new = row.pk is None or any(getattr(row, n) != getattr(content, n) for n in said)
-    is_another = is_new or (row.kind, row.title) != (content.kind, content.title)
-    if is_another:  # Gold and its proposal were for what stood here.
-        row.proposed_at = None
-    if is_another and row.tier == Tier.GOLD:
-        row.approved_by = row.approved_at = None
-        row.tier = Tier.COMPANY
-    keeps_gold = row.tier == Tier.GOLD
+    was = {name: getattr(row, name) for name in SAID}
+    is_gold, was_kind = row.tier == Tier.GOLD, (row.kind, row.title)
     for name, value in vars(content).items():
-        if name != "tier" or not keeps_gold:
+        if name != "tier":
             setattr(row, name, value)
+    is_new = row.pk is None or any(was[name] != getattr(row, name) for name in SAID)
+    if is_new or was_kind != (row.kind, row.title):  # Gold and its proposal were for what stood.
+        row.proposed_at = None
+        if is_gold:
+            row.approved_by = row.approved_at = None
+        is_gold = False
+    if not is_gold:
+        row.tier = content.tier
     if is_new and row.pk:
         row.version += 1
     row.save()
@@ -81,7 +92,7 @@ def write(
             number=row.version,
             saved_by=by,
             saved_at=now,
-            **{name: getattr(row, name) for name in said},
+            **{name: getattr(row, name) for name in SAID},
         )
     audit(by, "content.write", row, now=now, version=row.version)
     return row
@@ -96,8 +107,7 @@ def _refuse_unfit(content: MaterialContent, by: User) -> None:
         raise MaterialRefused(_("您可以写个人话术，公司素材由运营维护"), field="tier")
     if content.tier == Tier.PERSONAL and content.kind != Kind.SCRIPT:
         raise MaterialRefused(_("只有话术分个人和公司"), field="tier")
-    told = findings(text=content.text, link_url=content.link_url, link_title=content.link_title)
-    for finding in told:
+    for finding in findings_of(content):
         if finding.level == "bad":
             raise MaterialRefused(finding.words, field=finding.field)
 
@@ -162,11 +172,14 @@ def use(
     now: datetime,
     subject_id: int | None = None,
     at: datetime | None = None,
+    readers: QuerySet[Customer] | None = None,
 ) -> MaterialUse:
     """Note that it is used, in the caller's transaction; raises MaterialRefused where it may not.
 
-    ``at`` is when people will read it. A subject that is named has one use, which moves with it.
-    Its row stays locked: two who plan with it at once look one after the other for whom it went to.
+    ``at`` is when people will read it, and ``readers`` are who: a product card that does not tell
+    such people what it must raises FactsLacking. A subject that is named has one use, which moves
+    with it. Its row stays locked: two who plan with it at once look one after the other for whom
+    it went to.
     """
     at = at or now
     material = Material.unsafe_all.select_for_update().get(pk=material.pk)
@@ -175,9 +188,11 @@ def use(
     if material.expires_on and local_day(at) > material.expires_on:
         shown = {"day": day_words(material.expires_on)}
         raise MaterialRefused(_("这份素材的有效期到 %(day)s 为止") % shown, field="material")
-    said = {"text": material.text, "link_title": material.link_title}
+    said = {"text": material.text, "link_title": title_of(material), "room": material.room}
     for finding in sensitive(said):
         raise MaterialRefused(finding.words, field="material")
+    if readers is not None:
+        refuse_gaps(material, readers, at=at)
     taken = {"material": material, "version": material.version, "used_by": by}
     named = {"subject_type": subject_type, "subject_id": subject_id}
     if subject_id is None:
@@ -194,9 +209,15 @@ def drop_use(*, subject_type: str, subject_id: int) -> None:
 
 
 @transaction.atomic
-def use_once(*, material: Material, by: User, now: datetime) -> MaterialUse:
-    """Somebody copied a script for one customer; raises MaterialRefused."""
-    return use(material=material, subject_type="copy", by=by, now=now)
+def use_once(
+    *,
+    material: Material,
+    by: User,
+    now: datetime,
+    readers: QuerySet[Customer] | None = None,
+) -> MaterialUse:
+    """Somebody copied a script, for one customer where ``readers`` says whom."""
+    return use(material=material, subject_type="copy", by=by, now=now, readers=readers)
 
 
 def versions_of(material: Material) -> list[MaterialVersion]:

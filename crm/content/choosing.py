@@ -4,7 +4,9 @@ from typing import Protocol
 
 from django.http import HttpRequest
 
+from crm.content.cards import FactsLacking
 from crm.content.models import Material
+from crm.shared.errors import DomainError
 from crm.shared.http import row_number
 
 
@@ -27,3 +29,8 @@ def chosen_material(request: HttpRequest, row: Written | None = None) -> Materia
     if row is not None and pk and row.material_id == pk:
         return row.material
     return Material.objects.for_user(request.user).filter(pk=pk).first()
+
+
+def material_to_fill(refusal: DomainError) -> int | None:
+    """The product card whose facts were lacking, so that the page can lead there."""
+    return refusal.material_id if isinstance(refusal, FactsLacking) else None

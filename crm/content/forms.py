@@ -1,17 +1,25 @@
 """A material as a form; it collects, the action decides."""
 
+from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from crm.agents.access import Permission
 from crm.agents.models import User
+from crm.catalog.models import Route
 from crm.content.actions import MaterialContent
 from crm.content.models import Material
+from crm.content.variables import OF_CARD
 
 Kind, Tier = Material.Kind, Material.Tier
+OF_PRODUCT = ("route", "price", "drive_minutes", "walk_metres", "room")
+
+
+def _number(label: Any, most: int) -> forms.IntegerField:
+    return forms.IntegerField(label=label, required=False, min_value=0, max_value=most)
 
 
 class MaterialForm(forms.Form):
@@ -37,6 +45,28 @@ class MaterialForm(forms.Form):
     )
     link_url = forms.CharField(label=_("链接地址"), required=False, max_length=2048)
     link_title = forms.CharField(label=_("链接标题"), required=False, max_length=128)
+    route = forms.CharField(
+        label=_("线路号"),
+        required=False,
+        max_length=64,
+        help_text=_("线路的标题和价格会带过来；不选线路就自己写链接标题、链接地址和价格"),
+    )
+    price = forms.DecimalField(
+        label=_("价格（元）"),
+        required=False,
+        min_value=0,
+        max_digits=11,
+        decimal_places=2,
+        help_text=_("不填就是线路的价格"),
+    )
+    drive_minutes = _number(_("车程（分钟）"), 10_080)
+    walk_metres = _number(_("步行距离（米）"), 1_000_000)
+    room = forms.CharField(
+        label=_("房间条件"),
+        required=False,
+        max_length=128,
+        help_text=_("例如：电梯房，卫生间有扶手"),
+    )
     expires_on = forms.DateField(
         label=_("有效期至"),
         required=False,
@@ -53,18 +83,53 @@ class MaterialForm(forms.Form):
 
     def __init__(self, *args: Any, user: User, material: Material | None, **kwargs: Any):
         if material:
-            kwargs["initial"] = {name: getattr(material, name) for name in self.base_fields}
+            kwargs["initial"] = _initial(material, self.base_fields)
         elif not user.can(Permission.CONTENT_EDIT):
             kwargs["initial"] = {"kind": Kind.SCRIPT, "tier": Tier.PERSONAL}
         super().__init__(*args, **kwargs)
+        names = gettext("、").join(f"{{{{{name}}}}}" for name in OF_CARD)
+        words = gettext("产品卡片的文字还可以用 %(names)s，填了就自动带出") % {"names": names}
+        self.fields["text"].help_text = f"{self.fields['text'].help_text}{gettext('；')}{words}"
         if not user.can(Permission.CONTENT_EDIT):
+            for name in OF_PRODUCT:
+                del self.fields[name]
             self.fields["tier"].choices = [(Tier.PERSONAL, Tier.PERSONAL.label)]
             self.fields["kind"].choices = [(Kind.SCRIPT, Kind.SCRIPT.label)]
         elif material and material.tier == Tier.GOLD:
             self.fields["tier"].choices = [(Tier.COMPANY, Tier.COMPANY.label)]
             self.initial["tier"] = Tier.COMPANY
 
+    def clean_route(self) -> Route | None:
+        number = self.cleaned_data["route"].strip()
+        found = Route.objects.filter(route_no=number).first() if number else None
+        if number and found is None:
+            raise forms.ValidationError(_("没有这个线路号，请核对产品系统里的线路号"))
+        return found
+
+    @property
+    def product_fields(self) -> list[forms.BoundField]:
+        """Fields that only a product card has."""
+        return [self[name] for name in OF_PRODUCT if name in self.fields]
+
+    @property
+    def common_fields(self) -> list[forms.BoundField]:
+        """Fields of every kind."""
+        return [field for field in self if field.name not in OF_PRODUCT]
+
     def content(self) -> MaterialContent:
         """What was written."""
-        data = self.cleaned_data
-        return MaterialContent(**data | {"reuse_days": data["reuse_days"] or 0})
+        data = dict(self.cleaned_data)
+        price = data.pop("price", None)
+        return MaterialContent(
+            **data | {"reuse_days": data["reuse_days"] or 0},
+            price_cents=None if price is None else int(price * 100),
+        )
+
+
+def _initial(material: Material, names: Any) -> dict[str, Any]:
+    values = {name: getattr(material, name, None) for name in names}
+    price = material.price_cents
+    return values | {
+        "route": material.route.route_no if material.route else "",
+        "price": None if price is None else Decimal(price) / 100,
+    }

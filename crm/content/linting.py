@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
+from crm.content.cards import Card, holes, is_product, price_of, title_of
 from crm.content.models import SensitiveWord
-from crm.content.variables import TextRefused, parse
+from crm.content.variables import OF_CARD, TextRefused, Variable, parse
 from crm.shared.errors import DomainError
 
 MASS_BYTES = 4000
@@ -24,8 +25,16 @@ class Finding:
     words: str
 
 
+def findings_of(card: Card) -> list[Finding]:
+    """Everything that is wrong with a material, or with what somebody is writing of one."""
+    title = title_of(card) if is_product(card) else card.link_title
+    found = findings(text=card.text, link_url=card.link_url, link_title=title)
+    found += _product(card) if is_product(card) else _no_product(card)
+    return sorted(found, key=lambda one: one.level != "bad")
+
+
 def findings(*, text: str, link_url: str, link_title: str) -> list[Finding]:
-    """Everything that is wrong, the worst first."""
+    """What is wrong with words and a link, the worst first."""
     found = [*_limits(text), *_links(link_url, link_title)]
     found += sensitive({"text": text, "link_title": link_title})
     if not text.strip() and not link_url:
@@ -59,6 +68,50 @@ def _links(url: str, title: str) -> list[Finding]:
         words = _("链接标题最多 %(most)s 字节") % {"most": LINK_TITLE_BYTES}
         return [Finding("bad", "link_title", words)]
     return []
+
+
+def _product(card: Card) -> list[Finding]:
+    """A route of the catalogue, or a title, a price and a link of its own."""
+    found = []
+    if card.route is None:
+        own = {"link_title": _("标题"), "price": _("价格"), "link_url": _("链接地址")}
+        given = {"link_title": title_of(card), "price": price_of(card) is not None}
+        given["link_url"] = card.link_url
+        words = _("产品卡片须选线路，或自己写标题、价格和链接：缺少%(name)s")
+        found = [
+            Finding("bad", field, words % {"name": name})
+            for field, name in own.items()
+            if not given[field]
+        ]
+    if names := holes(card):
+        words = _("文字里用了 %(names)s，却没有填写；请填写，或写成 {{名称|备用文字}}")
+        found.append(Finding("bad", "text", words % {"names": _("、").join(names)}))
+    if card.price_cents is not None and card.price_cents < 0:
+        found.append(Finding("bad", "price", _("价格不能小于 0")))
+    return found + sensitive({"room": card.room})
+
+
+def _no_product(card: Card) -> list[Finding]:
+    """Facts of a product say nothing in a text."""
+    found = []
+    said = {"route": card.route, "price": card.price_cents, "room": card.room}
+    said |= {"drive_minutes": card.drive_minutes, "walk_metres": card.walk_metres}
+    for field, value in said.items():
+        if value not in (None, ""):
+            words = _("只有产品卡片有这一项：请清空，或把种类改为产品卡片")
+            found.append(Finding("bad", field, words))
+    if names := _of_card(card.text):
+        words = _("只有产品卡片的文字可以用 %(names)s")
+        found.append(Finding("bad", "text", words % {"names": _("、").join(names)}))
+    return found
+
+
+def _of_card(text: str) -> list[str]:
+    try:
+        used = {part.name for part in parse(text) if isinstance(part, Variable)}
+    except TextRefused:
+        return []  # Told already.
+    return [name for name in OF_CARD if name in used]
 
 
 def sensitive(said: Mapping[str, str]) -> list[Finding]:

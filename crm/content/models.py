@@ -1,5 +1,9 @@
 """Materials with their versions and uses, and words that nobody should send."""
 
+import calendar
+from datetime import datetime
+
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
@@ -8,7 +12,27 @@ from django.utils.translation import pgettext_lazy
 
 from crm.agents.access import Permission
 from crm.agents.models import Agent, User
+from crm.catalog.models import Route
+from crm.customers.models import Tag
+from crm.outbox.models import DatedRule
 from crm.shared.models import ScopedManager, TimeStamped
+from crm.shared.times import local_day
+
+
+class CardFact(models.TextChoices):
+    """What a product card tells of the strain of a trip; rules may make any of it mandatory."""
+
+    DRIVE = "drive", _("车程")
+    WALK = "walk", _("步行距离")
+    ROOM = "room", _("房间条件")
+
+
+# The field that holds each fact.
+FACT_FIELDS = {
+    CardFact.DRIVE: "drive_minutes",
+    CardFact.WALK: "walk_metres",
+    CardFact.ROOM: "room",
+}
 
 
 class MaterialQuerySet(models.QuerySet):
@@ -26,12 +50,34 @@ class MaterialQuerySet(models.QuerySet):
         return self.filter(is_archived=False).exclude(expires_on__lt=day)
 
 
-class Material(TimeStamped):
-    """素材: one text or link, or a script; its fields are those of the newest version."""
+class Said(models.Model):
+    """Everything of a material that customers read; each version keeps its own."""
+
+    text = models.TextField(_("文字"), blank=True)
+    link_url = models.CharField(_("链接地址"), max_length=2048, blank=True)
+    link_title = models.CharField(_("链接标题"), max_length=128, blank=True)
+    route = models.ForeignKey(
+        Route, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("线路")
+    )
+    price_cents = models.BigIntegerField(_("价格（分）"), null=True, blank=True)
+    drive_minutes = models.PositiveIntegerField(_("车程（分钟）"), null=True, blank=True)
+    walk_metres = models.PositiveIntegerField(_("步行距离（米）"), null=True, blank=True)
+    room = models.CharField(_("房间条件"), max_length=128, blank=True)
+
+    class Meta:
+        abstract = True
+
+
+SAID = tuple(field.attname for field in Said._meta.local_fields)
+
+
+class Material(Said, TimeStamped):
+    """素材: a text, link, product card or script; its fields are those of the newest version."""
 
     class Kind(models.TextChoices):
         TEXT = "text", _("文字")
         LINK = "link", _("链接")
+        PRODUCT = "product", _("产品卡片")
         SCRIPT = "script", _("话术")
 
     class Tier(models.TextChoices):
@@ -43,9 +89,6 @@ class Material(TimeStamped):
     tier = models.CharField(_("级别"), max_length=8, choices=Tier.choices)
     title = models.CharField(_("名称"), max_length=64)
     topic = models.CharField(_("主题"), max_length=32, blank=True)
-    text = models.TextField(_("文字"), blank=True)
-    link_url = models.CharField(_("链接地址"), max_length=2048, blank=True)
-    link_title = models.CharField(_("链接标题"), max_length=128, blank=True)
     version = models.IntegerField(_("版本"), default=1)
     owner = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("作者"))
     expires_on = models.DateField(_("有效期至"), null=True, blank=True)
@@ -75,14 +118,11 @@ class Material(TimeStamped):
         return self.title
 
 
-class MaterialVersion(models.Model):
+class MaterialVersion(Said):
     """素材版本: what a material said from then on."""
 
     material = models.ForeignKey(Material, models.CASCADE, related_name="versions")
     number = models.IntegerField(_("版本"))
-    text = models.TextField(_("文字"), blank=True)
-    link_url = models.CharField(_("链接地址"), max_length=2048, blank=True)
-    link_title = models.CharField(_("链接标题"), max_length=128, blank=True)
     saved_by = models.ForeignKey(User, models.PROTECT, related_name="+")
     saved_at = models.DateTimeField(_("时间"))
 
@@ -142,3 +182,55 @@ class SensitiveWord(models.Model):
         """Signs are skipped when words are looked for, so a word of signs alone finds nothing."""
         if self.word and not any(sign.isalnum() for sign in self.word):
             raise ValidationError({"word": _("请写含有文字或数字的词：查找时会跳过符号和空格")})
+
+
+class FactRule(DatedRule):
+    """必填规则: what a product card must tell before it is offered to such customers.
+
+    Whoever carries the tag or is old enough is meant. Several tags are several rules.
+    """
+
+    name = models.CharField(_("人群名称"), max_length=32, help_text=_("例如：银发"))
+    tag = models.ForeignKey(
+        Tag, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("客户标签")
+    )
+    age_from = models.PositiveSmallIntegerField(
+        _("年龄不小于"), null=True, blank=True, help_text=_("按生日计算；没有生日的客户不算在内")
+    )
+    facts = ArrayField(
+        models.CharField(max_length=8, choices=CardFact.choices),
+        default=list,
+        blank=True,
+        verbose_name=_("必填的产品信息"),
+    )
+
+    class Meta:
+        ordering = ["code", "-valid_from"]
+        verbose_name = _("产品信息必填规则")
+        verbose_name_plural = _("产品信息必填规则")
+        constraints = [
+            models.UniqueConstraint(fields=["code", "valid_from"], name="fact_rule_once_per_date")
+        ]
+
+    def clean(self) -> None:
+        """A rule that means nobody or asks for nothing is refused, naming the field."""
+        if self.is_off:
+            return
+        if self.tag_id is None and not self.age_from:
+            raise ValidationError({"tag": _("请选客户标签，或填写年龄")})
+        if not self.facts:
+            raise ValidationError({"facts": _("请选至少一项产品信息")})
+
+    def customers(self, at: datetime) -> Q:
+        """The condition of those who are meant at an instant."""
+        meant = Q(pk__in=())
+        if self.tag_id is not None:
+            meant |= Q(tag_ids__contains=[self.tag_id])
+        if self.age_from:
+            today = local_day(at)
+            year = max(today.year - self.age_from, 1)
+            # Not every year has the day that a leap year has.
+            has_day = (today.month, today.day) != (2, 29) or calendar.isleap(year)
+            born = today.replace(year=year) if has_day else today.replace(year=year, day=28)
+            meant |= Q(birthday__lte=born)
+        return meant

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db.models import Count, Q
 
 from crm.agents.models import Agent, User
+from crm.content.cards import card_values
 from crm.content.models import Material
+from crm.content.requirements import Gap, gaps_for
 from crm.content.variables import TextRefused, filled, has_variables, parse, values_of
 from crm.customers.models import Customer
 from crm.shared.paging import Page, keyset_page
@@ -23,11 +26,12 @@ class Row:
     text: str
     is_for_one: bool
     is_expired: bool
+    gaps: tuple[Gap, ...] = ()
 
 
 def material_page(user: User, params: Mapping[str, str]) -> Page:
     """Those in scope that fit the conditions of the address; archived ones on demand."""
-    rows = Material.objects.for_user(user).select_related("owner__agent")
+    rows = Material.objects.for_user(user).select_related("owner__agent", "route")
     rows = rows.filter(is_archived=params.get("archived") == "1")
     for name in FILTERS:
         if value := params.get(name, ""):
@@ -47,20 +51,28 @@ def rows_of(page: Page, customer: Customer | None, agent: Agent | None, now) -> 
     return [
         Row(
             material=one,
-            text=for_one(one.text, values) if values is not None else one.text,
+            text=for_one(one, values) if values is not None else one.text,
             is_for_one=has_variables(one.text),
             is_expired=one.expires_on is not None and one.expires_on < local_day(now),
+            gaps=tuple(gaps_of(one, customer, now)),
         )
         for one in page
     ]
 
 
-def for_one(text: str, values: Mapping[str, str]) -> str:
+def gaps_of(material: Material, customer: Customer | None, now: datetime) -> list[Gap]:
+    """What a product card must yet tell before it may be offered to this customer."""
+    if customer is None:
+        return []
+    return gaps_for(material, Customer.unsafe_all.filter(pk=customer.pk), at=now)
+
+
+def for_one(material: Material, values: Mapping[str, str]) -> str:
     """The text for one person; a variable that no longer exists stands as it was written."""
     try:
-        return filled(parse(text), values)
+        return filled(parse(material.text), {**values, **card_values(material)})
     except TextRefused:
-        return text
+        return material.text
 
 
 def topics(user: User) -> list[str]:

@@ -1,7 +1,8 @@
 """Variables in a text: ``{{name|亲爱的}}`` is the customer's name, or the words after the bar.
 
-Every variable needs its fallback, so that no customer ever reads a hole. What a value says is put
-in as it is and never read as a variable again.
+Every variable needs its fallback, so that no customer ever reads a hole; those of a product card,
+``{{车程}}``, may go without where the card tells the fact. What a value says is put in as it is and
+never read as a variable again.
 """
 
 import re
@@ -14,6 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from crm.agents.models import Agent
 from crm.catalog.models import Order
+from crm.content.card_names import DRIVE, PRICE, PRODUCT, ROOM, WALK
 from crm.customers.models import Customer
 from crm.fields.models import FieldValue
 from crm.fields.queries import active_fields
@@ -26,8 +28,16 @@ KNOWN: dict[str, str | Promise] = {
     "city": gettext_lazy("所在城市"),
     "destination": gettext_lazy("最近订单的目的地"),
 }
+# What a product card tells, the same to everybody.
+OF_CARD: dict[str, str | Promise] = {
+    DRIVE: gettext_lazy("产品卡片的车程"),
+    WALK: gettext_lazy("产品卡片的步行距离"),
+    ROOM: gettext_lazy("产品卡片的房间条件"),
+    PRODUCT: gettext_lazy("产品卡片的标题"),
+    PRICE: gettext_lazy("产品卡片的价格"),
+}
 OWN = "field."
-_VARIABLE = re.compile(r"\{\{\s*([A-Za-z0-9_.]+)\s*(?:\|([^{}|]*))?\}\}")
+_VARIABLE = re.compile(r"\{\{\s*([\w.]+)\s*(?:\|([^{}|]*))?\}\}")
 
 
 class TextRefused(DomainError):
@@ -44,7 +54,7 @@ class Variable:
     fallback: str
 
     def __str__(self) -> str:
-        return f"{{{{{self.name}|{self.fallback}}}}}"
+        return f"{{{{{self.name}|{self.fallback}}}}}" if self.fallback else f"{{{{{self.name}}}}}"
 
 
 Parts = tuple[str | Variable, ...]
@@ -64,7 +74,7 @@ def parse(text: str, known: Sequence[str] | None = None) -> Parts:
         if name not in names:
             shown = {"name": name[:40], "have": "、".join(sorted(names))}
             raise TextRefused(_("没有变量「%(name)s」，可用：%(have)s") % shown, field="text")
-        if not fallback:
+        if not fallback and name not in OF_CARD:
             raise TextRefused(
                 _("变量「%(name)s」缺少备用文字，请写成 {{%(name)s|备用文字}}") % {"name": name},
                 field="text",
@@ -88,7 +98,7 @@ def _literal(text: str, parts: list[str | Variable]) -> None:
 
 def names_known() -> set[str]:
     """Names of all variables, the company's own fields among them."""
-    return {*KNOWN, *(f"{OWN}{field.key}" for field in active_fields())}
+    return {*KNOWN, *OF_CARD, *(f"{OWN}{field.key}" for field in active_fields())}
 
 
 def has_variables(text: str) -> bool:
@@ -106,6 +116,20 @@ def filled(parts: Parts, values: Mapping[str, str]) -> str:
     return "".join(
         part if isinstance(part, str) else values.get(part.name) or part.fallback for part in parts
     )
+
+
+def told(text: str, values: Mapping[str, str]) -> str:
+    """The text with ``values`` put in; every other variable stands as it was written.
+
+    A value that is empty leaves its fallback, or the variable itself where there is none.
+    """
+
+    def place(found: re.Match) -> str:
+        if found.group(1) not in values:
+            return found.group(0)
+        return values[found.group(1)] or (found.group(2) or "").strip() or found.group(0)
+
+    return _VARIABLE.sub(place, text)
 
 
 def values_of(customer: Customer, agent: Agent | None) -> dict[str, str]:

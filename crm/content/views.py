@@ -13,10 +13,12 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from crm.agents.access import Permission, Scope, requires
 from crm.content import actions, queries
+from crm.content.cards import FACT_OF, card_values, price_of, title_of
 from crm.content.forms import MaterialForm
-from crm.content.linting import findings
-from crm.content.models import Material
-from crm.content.variables import has_variables, values_of
+from crm.content.linting import Finding, findings_of
+from crm.content.models import CardFact, Material
+from crm.content.requirements import gaps
+from crm.content.variables import has_variables, told, values_of
 from crm.customers.models import Customer
 from crm.shared.errors import DomainError
 from crm.shared.filters import search_box
@@ -57,15 +59,24 @@ def material_detail(request: HttpRequest, material_id: int) -> HttpResponse:
 def _detail(request: HttpRequest, material: Material, *, refusal: str = "") -> HttpResponse:
     user, customer = request.user, _customer(request)
     values = values_of(customer, user.agent) if customer else {}
-    said = {name: getattr(material, name) for name in ("text", "link_url", "link_title")}
-    is_expired = material.expires_on is not None and material.expires_on < local_day(timezone.now())
+    now, in_all = timezone.now(), told(material.text, card_values(material))
+    is_expired = material.expires_on is not None and material.expires_on < local_day(now)
     # What is filled in for one person cannot be said to many.
-    is_usable = not (material.is_archived or is_expired or has_variables(material.text))
+    is_usable = not (material.is_archived or is_expired or has_variables(in_all))
+    card = card_values(material)
+    lacks = [Finding("warn", "", gap.words) for gap in gaps(material, at=now)]
     context = {
         "material": material,
         "customer": customer,
-        "shown": queries.for_one(material.text, values),
-        "findings": findings(**said),
+        "shown": queries.for_one(material, values),
+        "findings": [*findings_of(material), *lacks],
+        "gaps": queries.gaps_of(material, customer, now),
+        "card": card,
+        "link_title": title_of(material) if card else material.link_title,
+        "price": price_of(material),
+        "card_facts": [(CardFact(fact).label, card[name]) for name, fact in FACT_OF.items()]
+        if card
+        else [],
         "versions": actions.versions_of(material),
         "uses": material.uses.select_related("used_by__agent").order_by("-used_at")[:MOST_WORDS],
         "is_expired": is_expired,
@@ -152,7 +163,11 @@ def copied(request: HttpRequest, material_id: int) -> HttpResponse:
     """Somebody took the text along: that is a use."""
     material = _material(request, material_id)
     try:
-        actions.use_once(material=material, by=request.user, now=timezone.now())
+        customer = _customer(request)
+        readers = (
+            Customer.objects.for_user(request.user).filter(pk=customer.pk) if customer else None
+        )
+        actions.use_once(material=material, by=request.user, now=timezone.now(), readers=readers)
     except DomainError as refused:
         return HttpResponse(str(refused), status=422)
     return HttpResponse(status=204)
@@ -170,7 +185,9 @@ def _step(request: HttpRequest, material_id: int, act: Any, words: str) -> HttpR
 
 def _material(request: HttpRequest, material_id: int) -> Material:
     rows = Material.objects.for_user(request.user)
-    return get_object_or_404(rows.select_related("owner__agent", "approved_by"), pk=material_id)
+    return get_object_or_404(
+        rows.select_related("owner__agent", "approved_by", "route"), pk=material_id
+    )
 
 
 def _customer(request: HttpRequest) -> Customer | None:

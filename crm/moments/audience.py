@@ -13,7 +13,7 @@ from datetime import datetime
 from django.db.models import Count, Q, QuerySet
 
 from crm.agents.models import Agent, Department, User
-from crm.customers.models import Contact
+from crm.customers.models import Contact, Customer
 from crm.moments.models import Moment
 from crm.outbox.models import PlatformQuota
 from crm.outbox.slots import exhausted
@@ -106,6 +106,19 @@ def customer_ids(choice: Choice, agent_ids: Collection[int]) -> list[int]:
     return sorted(set(contacts.values_list("customer_id", flat=True)))
 
 
+def readers(moment: Moment, *, by: User) -> QuerySet[Customer]:
+    """Everybody who could see it: through the agents of its tasks, or those whom ``by`` may ask."""
+    choice = Choice.of(moment)
+    if not choice.names_senders and not choice.tag_ids:
+        return Customer.unsafe_all.none()
+    if moment.state == Moment.State.DRAFT:
+        agents = _chosen(choice).filter(pk__in=Agent.objects.for_user(by).values("pk"))
+    else:
+        agents = Agent.unsafe_all.filter(moment_tasks__moment=moment)
+    contacts = _contacts(choice, agents.values("pk"))
+    return Customer.unsafe_all.filter(pk__in=contacts.values("customer_id"))
+
+
 def already_full(choice: Choice, agent_ids: Collection[int], *, now: datetime) -> int:
     """How many of these customers have reached the day's cap and will not see one more."""
     quota = PlatformQuota.in_force(now).get(CUSTOMER_DAY)
@@ -126,6 +139,6 @@ def _chosen(choice: Choice) -> QuerySet[Agent]:
     return Agent.unsafe_all.active().filter(pk__in=tagged.values("agent_id"))
 
 
-def _contacts(choice: Choice, agent_ids: Collection[int]) -> QuerySet[Contact]:
+def _contacts(choice: Choice, agent_ids: Collection[int] | QuerySet) -> QuerySet[Contact]:
     contacts = Contact.unsafe_all.current().filter(agent_id__in=agent_ids)
     return contacts.filter(tags__in=choice.tag_ids) if choice.tag_ids else contacts

@@ -1,12 +1,15 @@
 """Writing what a person filled in onto a moment, and reading it back."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from django.utils.translation import gettext as _
 
 from crm.agents.models import User
 from crm.content.actions import drop_use, use
-from crm.moments.audience import Choice
+from crm.content.cards import with_facts
+from crm.content.models import Material
+from crm.moments.audience import Choice, readers
 from crm.moments.content import MomentContent, MomentRejected, content_hash, refuse_unfit
 from crm.moments.models import Moment, MomentImage
 from crm.moments.schedule import instant_of, refuse_past, wall_of, wall_text
@@ -23,6 +26,8 @@ def fill(
     moment: Moment, content: MomentContent, *, by: User, now: datetime, complete: bool = True
 ) -> None:
     """Write content onto a moment; raises MomentRejected naming the field."""
+    material = Material.unsafe_all.filter(pk=content.material_id).first()
+    content = replace(content, text=with_facts(content.text, material))
     if complete:
         refuse_unfit(content)
     moment.publish_at = instant_of(content.publish_wall, content.zone)
@@ -52,7 +57,7 @@ def use_material(moment: Moment, *, by: User, now: datetime) -> None:
     """
     if moment.material is not None:
         said = {"subject_type": USED_BY, "subject_id": moment.pk, "at": moment.publish_at}
-        use(material=moment.material, by=by, now=now, **said)
+        use(material=moment.material, by=by, now=now, readers=readers(moment, by=by), **said)
 
 
 def _attach(moment: Moment, content: MomentContent, *, by: User) -> None:

@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from crm.agents.models import Agent, Department, User
+from crm.content.cards import opening
 from crm.content.models import Material
 from crm.customers.models import Tag
 from crm.moments.audience import Choice
@@ -143,8 +144,7 @@ class MomentForm(AudienceForm):
         self.user, self.moment, self.material = user, moment, material
         kwargs.setdefault("initial", {})
         if material and not moment:
-            said = ("title", "text", "link_url", "link_title")
-            kwargs["initial"] |= {name: getattr(material, name) for name in said}
+            kwargs["initial"] |= opening(material)
         if moment is not None:
             kwargs["initial"] = _initial(moment) | kwargs["initial"]
         super().__init__(*args, user=user, **kwargs)

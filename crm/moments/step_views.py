@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from crm.agents.access import Permission, Scope, requires
+from crm.content.choosing import material_to_fill
 from crm.moments import actions
 from crm.moments.forms import RejectForm, WhenForm
 from crm.moments.models import Moment
@@ -162,6 +163,7 @@ def _step(
     except DomainError as refusal:
         moment.refresh_from_db()
         context = detail_context(request, moment) | {"refusal": str(refusal)}
+        context["fill_at"] = material_to_fill(refusal)
         status = 409 if isinstance(refusal, actions.StaleMoment) else 422
         return TemplateResponse(request, "crm/moments/detail.html", context, status=status)
     outbox.ring()

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from crm.agents.access import Permission, Scope, requires
-from crm.content.choosing import chosen_material
+from crm.content.choosing import chosen_material, material_to_fill
 from crm.moments import actions, policies, queries
 from crm.moments.audience import already_full, plan
 from crm.moments.calendar import entries, read_calendar
@@ -80,7 +80,7 @@ def compose_moment(request: HttpRequest, moment_id: int | None = None) -> HttpRe
         material=material,
         initial=initial,
     )
-    status = 200
+    status, fill_at = 200, None
     if request.method == "POST":
         form.store_uploads()
         status = 422
@@ -89,11 +89,12 @@ def compose_moment(request: HttpRequest, moment_id: int | None = None) -> HttpRe
                 saved = _save(request, form, moment)
             except DomainError as refusal:
                 form.add_error(_known(form, refusal.field), str(refusal))
+                fill_at = material_to_fill(refusal)
                 status = 409 if isinstance(refusal, actions.StaleMoment) else 422
             else:
                 return redirect("crm:moments:detail", saved.pk)
     context = {"form": form, "moment": moment, "version": _version(request, moment)}
-    context["material"] = material
+    context |= {"material": material, "fill_at": fill_at}
     context["text_bytes"] = TEXT_BYTES
     return TemplateResponse(request, "crm/moments/compose.html", context, status=status)
 

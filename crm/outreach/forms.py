@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from crm.agents.models import User
 from crm.audiences.models import Audience
+from crm.content.cards import opening
 from crm.content.models import Material
 from crm.gate.models import ContentKind
 from crm.groups.models import Group
@@ -79,8 +80,7 @@ class SendForm(forms.Form):
     ) -> None:
         kwargs["initial"] = _initial(send) if send else {"send_at": _default(timezone.now())}
         if material and not send:
-            said = ("title", "text", "link_url", "link_title")
-            kwargs["initial"] |= {name: getattr(material, name) for name in said}
+            kwargs["initial"] |= opening(material)
         super().__init__(*args, **kwargs)
         self.fields["audience"].queryset = Audience.objects.for_user(user)
         self.fields["groups"].queryset = Group.objects.for_user(user).current()

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from crm.agents.access import Permission, Scope, requires
-from crm.content.choosing import chosen_material
+from crm.content.choosing import chosen_material, material_to_fill
 from crm.content.models import Material
 from crm.gate.models import ContentKind
 from crm.outbox import tasks as outbox
@@ -50,7 +50,7 @@ def compose_send(request: HttpRequest, send_id: int | None = None) -> HttpRespon
         return redirect("crm:outreach:detail", send.pk)
     material = chosen_material(request, send)
     form = SendForm(request.POST or None, user=request.user, send=send, material=material)
-    status = 200
+    status, fill_at = 200, None
     if request.method == "POST":
         status = 422
         if form.is_valid():
@@ -59,11 +59,13 @@ def compose_send(request: HttpRequest, send_id: int | None = None) -> HttpRespon
             except DomainError as refusal:
                 field = refusal.field if refusal.field in form.fields else None
                 form.add_error(field, str(refusal))
+                fill_at = material_to_fill(refusal)
                 status = 409 if isinstance(refusal, actions.StaleSend) else 422
             else:
                 return redirect("crm:outreach:detail", saved.pk)
     version = _version(request) or (send.version if send else 0)
     context = {"form": form, "send": send, "version": version, "material": material}
+    context["fill_at"] = fill_at
     return TemplateResponse(request, "crm/outreach/compose.html", context, status=status)
 
 
@@ -188,6 +190,7 @@ def _step(
     except DomainError as refusal:
         send.refresh_from_db()
         context = _context(request, send) | {"refusal": str(refusal)}
+        context["fill_at"] = material_to_fill(refusal)
         status = 409 if isinstance(refusal, actions.StaleSend) else 422
         return TemplateResponse(request, "crm/outreach/detail.html", context, status=status)
     outbox.ring()

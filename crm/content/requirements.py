@@ -1,0 +1,78 @@
+"""What product cards must tell to whom (必填的产品信息): rules asked before anything goes out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from crm.content.cards import Card, FactsLacking, is_product, names_of, untold
+from crm.content.models import FactRule, Material
+from crm.customers.models import Customer
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A rule that a card does not meet; ``customers`` of those asked about are meant by it."""
+
+    name: str
+    code: str
+    version: int
+    facts: tuple[str, ...]
+    customers: int = 0
+
+    @property
+    def words(self) -> str:
+        """For the author, whoever will read the card."""
+        shown = {"name": self.name, "facts": names_of(self.facts)}
+        return _("发给「%(name)s」前须填写：%(facts)s") % shown
+
+
+def gaps(card: Card, *, at: datetime) -> list[Gap]:
+    """Every rule in force at ``at`` that the card does not meet."""
+    return [gap for gap, _rule in _unmet(card, at)]
+
+
+def gaps_for(card: Card, readers: QuerySet[Customer], *, at: datetime) -> list[Gap]:
+    """The rules that the card does not meet and that mean somebody among ``readers``."""
+    found = []
+    for gap, rule in _unmet(card, at):
+        if n := readers.filter(rule.customers(at)).count():
+            found.append(Gap(gap.name, gap.code, gap.version, gap.facts, n))
+    return found
+
+
+def refuse_gaps(material: Material, readers: QuerySet[Customer], *, at: datetime) -> None:
+    """Raise FactsLacking with what is lacking, for whom, and where to fill it in."""
+    if found := gaps_for(material, readers, at=at):
+        parts = _("；").join(_for_some(gap) for gap in found)
+        shown = {"title": material.title, "parts": parts}
+        words = _("产品卡片「%(title)s」还不能用：%(parts)s。请到素材「%(title)s」的修改页补齐")
+        raise FactsLacking(words % shown, material_id=material.pk)
+
+
+def _for_some(gap: Gap) -> str:
+    words = ngettext(
+        "收到的人里有 %(n)s 位「%(name)s」客户，缺少%(facts)s（规则 %(code)s，版本 %(version)s）",
+        "收到的人里有 %(n)s 位「%(name)s」客户，缺少%(facts)s（规则 %(code)s，版本 %(version)s）",
+        gap.customers,
+    )
+    return words % {
+        "n": gap.customers,
+        "name": gap.name,
+        "facts": names_of(gap.facts),
+        "code": gap.code,
+        "version": gap.version,
+    }
+
+
+def _unmet(card: Card, at: datetime) -> Sequence[tuple[Gap, FactRule]]:
+    if not is_product(card):
+        return ()
+    return [
+        (Gap(rule.name, rule.code, rule.version, tuple(lacks)), rule)
+        for rule in FactRule.in_force(at).values()
+        if (lacks := untold(card, rule.facts))
+    ]
