@@ -4,7 +4,7 @@ import uuid
 from datetime import date
 
 from django.db import transaction
-from django.http import FileResponse, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -28,6 +28,7 @@ from crm.shared.calendars import YEARS
 from crm.shared.errors import DomainError
 from crm.shared.http import STOP_POLLING, is_htmx
 from crm.shared.paging import keyset_page
+from crm.shared.pictures import picture_response
 from crm.shared.times import local_day
 
 VIEWS = ("month", "week", "list")
@@ -183,16 +184,7 @@ def moment_people(request: HttpRequest, moment_id: int) -> HttpResponse:
 def moment_image(request: HttpRequest, image_id: uuid.UUID) -> HttpResponseBase:
     """A picture, never as a page of ours."""
     image = get_object_or_404(MomentImage.objects.for_user(request.user), pk=image_id)
-    kind = "image/png" if image.extension == "png" else "image/jpeg"
-    response = FileResponse(
-        image.file.open("rb"),
-        content_type=kind,
-        as_attachment=True,
-        filename=f"{image.pk.hex}.{image.extension}",
-    )
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Cache-Control"] = "private, max-age=86400, immutable"
-    return response
+    return picture_response(image.file.open("rb"), name=image.pk.hex, extension=image.extension)
 
 
 def moment_or_404(request: HttpRequest, moment_id: int) -> Moment:
