@@ -94,6 +94,7 @@ def _fitted(picture: Image.Image) -> Image.Image:
 def _encoded(picture: Image.Image, kind: str) -> tuple[bytes, str, tuple[int, int]]:
     """Written anew, so that nothing but pixels survives: no metadata, no appended files."""
     output = io.BytesIO()
+    picture.info.pop("comment", None)  # Would be written again as it came.
     if kind == "PNG":
         plain = picture.convert("RGBA" if _has_alpha(picture) else "RGB")
         plain.save(output, "PNG", optimize=True)
