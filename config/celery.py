@@ -57,6 +57,7 @@ BEAT_SCHEDULE: dict[str, dict] = {
     "sends-remind": every(60, "crm.outreach.tasks.remind_laggards"),
     "sends-replay": every(30, "crm.outreach.tasks.run_waiting_replays"),
     "sends-own": every(600, "crm.outreach.tasks.count_own_sends"),
+    "content-keep-house": every(24 * 3600, "crm.content.tasks.keep_house"),
     "moments-follow": every(5, "crm.moments.tasks.follow_due"),
     "moments-remind": every(60, "crm.moments.tasks.remind_laggards"),
     "moments-keep-house": every(24 * 3600, "crm.moments.tasks.keep_house"),

@@ -3,6 +3,7 @@
 import crm.api.tasks
 import crm.archive.tasks
 import crm.callbacks.tasks
+import crm.content.tasks
 import crm.customers.tasks
 import crm.followup.tasks
 import crm.handover.tasks

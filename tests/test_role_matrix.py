@@ -21,7 +21,8 @@ from crm.agents.access import Role
 from crm.agents.models import User
 from crm.archive.models import ArchiveReading
 from crm.audiences.models import Audience
-from crm.content.models import Material
+from crm.content.models import Material, MaterialPicture
+from crm.content.pictures import store_picture
 from crm.customers.models import IdentityConflict, SavedView
 from crm.followup.models import FollowUp
 from crm.handover.models import Handover
@@ -60,6 +61,7 @@ SEES_OTHERS = {
     "audience_id": {Role.OPERATOR},
     # What is the company's is read by everybody who may read content.
     "material_id": {Role.AGENT, Role.LEAD, Role.OPERATOR, Role.MANAGER},
+    "picture_id": {Role.AGENT, Role.LEAD, Role.OPERATOR, Role.MANAGER},
     "link_id": {Role.AGENT, Role.LEAD, Role.OPERATOR, Role.MANAGER},
     "job_id": set(),
     "import_id": set(),
@@ -125,9 +127,15 @@ def house(db, settings, tmp_path) -> House:
         objects["image_id"][near] = moment.images.get().pk
         objects["item_id"][near] = _item(moment, stranger).pk
         objects["send_id"][near] = _send(agent, stranger).pk
-        objects.setdefault("material_id", {})[near] = Material.unsafe_all.create(
-            kind="text", tier="company", title="x", text="x", owner=stranger,
-        ).pk  # fmt: skip
+        material = Material.unsafe_all.create(
+            kind="image", tier="company", title="x", text="x", owner=stranger,
+            picture=_picture(stranger),
+        )  # fmt: skip
+        material.versions.create(
+            number=1, saved_by=stranger, saved_at=now, picture=material.picture
+        )
+        objects.setdefault("material_id", {})[near] = material.pk
+        objects.setdefault("picture_id", {})[near] = material.picture.pk
         objects.setdefault("link_id", {})[near] = ShortLink.unsafe_all.create(
             code=f"code{near[:4]}", target="https://x.example", title="x", made_by=stranger,
             made_at=now,
@@ -183,13 +191,20 @@ def _moment(agent, author: User) -> Moment:
         created_by=author,
     )
     MomentTask.unsafe_all.create(moment=moment, agent=agent)
-    file = io.BytesIO()
-    Image.new("RGB", (32, 32), "teal").save(file, "PNG")
-    upload = SimpleUploadedFile("p.png", file.getvalue())
-    image = store_image(upload=upload, name="p.png", by=author)
+    image = store_image(upload=_upload(), name="p.png", by=author)
     image.moment = moment
     image.save()
     return moment
+
+
+def _picture(author: User) -> MaterialPicture:
+    return store_picture(upload=_upload(), name="p.png", by=author)
+
+
+def _upload() -> SimpleUploadedFile:
+    file = io.BytesIO()
+    Image.new("RGB", (32, 32), "teal").save(file, "PNG")
+    return SimpleUploadedFile("p.png", file.getvalue())
 
 
 def _send(agent, author: User) -> MassSend:
@@ -312,7 +327,7 @@ def test_every_object_page_answers_by_role_and_distance(role, house, client):
 def test_a_missing_object_is_answered_like_a_foreign_one(house, client):
     client.force_login(house.users[Role.AGENT])
     for row in object_pages():
-        if Role.AGENT in row.policy.roles and _argument(row) != "image_id":
+        if Role.AGENT in row.policy.roles and _argument(row) not in ("image_id", "picture_id"):
             assert answer(client, row, 987_654_321) == "missing", row.name
 
 

@@ -13,7 +13,7 @@ from crm.agents.models import User
 from crm.catalog.models import Route
 from crm.content.cards import title_of
 from crm.content.linting import findings_of, sensitive
-from crm.content.models import SAID, Material, MaterialUse, MaterialVersion
+from crm.content.models import SAID, Material, MaterialPicture, MaterialUse, MaterialVersion
 from crm.content.requirements import refuse_gaps
 from crm.customers.models import Customer
 from crm.shared.errors import DomainError
@@ -48,6 +48,9 @@ class MaterialContent:
     drive_minutes: int | None = None
     walk_metres: int | None = None
     room: str = ""
+    picture: MaterialPicture | None = None
+    app_id: str = ""
+    app_page: str = ""
 
 
 @transaction.atomic

@@ -9,7 +9,7 @@ from django.utils.translation import override, pgettext
 
 from crm.catalog.models import Route
 from crm.content.card_names import DRIVE, PRICE, PRODUCT, ROOM, WALK
-from crm.content.models import FACT_FIELDS, CardFact, Material
+from crm.content.models import FACT_FIELDS, CardFact, Material, MaterialPicture
 from crm.content.variables import OF_CARD, Parts, TextRefused, Variable, parse, told
 from crm.shared.errors import DomainError
 from crm.shared.formatting import duration, money
@@ -32,6 +32,9 @@ class Card(Protocol):
     drive_minutes: int | None
     walk_metres: int | None
     room: str
+    picture: MaterialPicture | None
+    app_id: str
+    app_page: str
 
 
 class FactsLacking(DomainError):
@@ -50,8 +53,8 @@ def is_product(card: Card | None) -> bool:
 
 
 def title_of(card: Card) -> str:
-    """The card's own title, else its route's."""
-    return card.link_title or (card.route.title if card.route else "")
+    """What stands on the link or card: its own title, else that of a product's route."""
+    return card.link_title or (card.route.title if is_product(card) and card.route else "")
 
 
 def price_of(card: Card) -> int | None:

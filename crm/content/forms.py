@@ -1,5 +1,6 @@
 """A material as a form; it collects, the action decides."""
 
+import uuid
 from decimal import Decimal
 from typing import Any
 
@@ -11,10 +12,13 @@ from crm.agents.access import Permission
 from crm.agents.models import User
 from crm.catalog.models import Route
 from crm.content.actions import MaterialContent
-from crm.content.models import Material
+from crm.content.models import Material, MaterialPicture
+from crm.content.pictures import store_picture
 from crm.content.variables import OF_CARD
+from crm.shared.pictures import PictureRefused
 
 Kind, Tier = Material.Kind, Material.Tier
+OF_PROGRAM = ("app_id", "app_page")
 OF_PRODUCT = ("route", "price", "drive_minutes", "walk_metres", "room")
 
 
@@ -44,7 +48,22 @@ class MaterialForm(forms.Form):
         help_text=_("变量写成 {{name|备用文字}}：name、agent、city、destination、field.代码"),
     )
     link_url = forms.CharField(label=_("链接地址"), required=False, max_length=2048)
-    link_title = forms.CharField(label=_("链接标题"), required=False, max_length=128)
+    link_title = forms.CharField(
+        label=_("链接标题"), required=False, max_length=128, help_text=_("也是小程序卡片的标题")
+    )
+    picture = forms.FileField(
+        label=_("图片"),
+        required=False,
+        widget=forms.FileInput(attrs={"accept": "image/jpeg,image/png"}),
+        help_text=_("JPG 或 PNG，不超过 10 MB；链接和小程序用作封面，小程序建议 520×416"),
+    )
+    app_id = forms.CharField(label=_("小程序 AppID"), required=False, max_length=64)
+    app_page = forms.CharField(
+        label=_("小程序页面"),
+        required=False,
+        max_length=1024,
+        help_text=_("例如 pages/route/1.html；小程序须已关联到企业"),
+    )
     route = forms.CharField(
         label=_("线路号"),
         required=False,
@@ -82,6 +101,8 @@ class MaterialForm(forms.Form):
     )
 
     def __init__(self, *args: Any, user: User, material: Material | None, **kwargs: Any):
+        self.user, self.material = user, material
+        self._stored: MaterialPicture | None = None
         if material:
             kwargs["initial"] = _initial(material, self.base_fields)
         elif not user.can(Permission.CONTENT_EDIT):
@@ -91,7 +112,7 @@ class MaterialForm(forms.Form):
         words = gettext("产品卡片的文字还可以用 %(names)s，填了就自动带出") % {"names": names}
         self.fields["text"].help_text = f"{self.fields['text'].help_text}{gettext('；')}{words}"
         if not user.can(Permission.CONTENT_EDIT):
-            for name in OF_PRODUCT:
+            for name in (*OF_PRODUCT, *OF_PROGRAM, "picture"):
                 del self.fields[name]
             self.fields["tier"].choices = [(Tier.PERSONAL, Tier.PERSONAL.label)]
             self.fields["kind"].choices = [(Kind.SCRIPT, Kind.SCRIPT.label)]
@@ -114,20 +135,50 @@ class MaterialForm(forms.Form):
     @property
     def common_fields(self) -> list[forms.BoundField]:
         """Fields of every kind."""
-        return [field for field in self if field.name not in OF_PRODUCT]
+        own = (*OF_PRODUCT, *OF_PROGRAM, "picture")
+        return [field for field in self if field.name not in own]
+
+    @property
+    def card_fields(self) -> list[forms.BoundField]:
+        """Fields of mini-programs."""
+        return [self[name] for name in OF_PROGRAM if name in self.fields]
+
+    def store_upload(self) -> None:
+        """Keep the picture that came with this request, so that an error elsewhere loses none."""
+        self.is_valid()
+        if "picture" in self.fields and (file := self.files.get("picture")):
+            try:
+                self._stored = store_picture(upload=file, name=file.name, by=self.user)
+            except PictureRefused as refused:
+                self.add_error("picture", str(refused))
+
+    @property
+    def shown_picture(self) -> MaterialPicture | None:
+        """The picture that the next submission will keep."""
+        if not self.is_bound:
+            return self.material.picture if self.material else None
+        return self._stored or self._kept()
+
+    def _kept(self) -> MaterialPicture | None:
+        try:
+            asked = uuid.UUID(self.data.get("keep_picture", ""))
+        except ValueError:
+            return None
+        return MaterialPicture.objects.for_user(self.user).filter(pk=asked).first()
 
     def content(self) -> MaterialContent:
         """What was written."""
         data = dict(self.cleaned_data)
-        price = data.pop("price", None)
+        price, _file = data.pop("price", None), data.pop("picture", None)
         return MaterialContent(
             **data | {"reuse_days": data["reuse_days"] or 0},
             price_cents=None if price is None else int(price * 100),
+            picture=self.shown_picture if "picture" in self.fields else None,
         )
 
 
 def _initial(material: Material, names: Any) -> dict[str, Any]:
-    values = {name: getattr(material, name, None) for name in names}
+    values = {name: getattr(material, name, None) for name in names if name != "picture"}
     price = material.price_cents
     return values | {
         "route": material.route.route_no if material.route else "",

@@ -1,5 +1,6 @@
 """What is wrong with a text before anybody sends it: limits of WeCom, words, links, variables."""
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,10 +8,14 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from crm.content.cards import Card, holes, is_product, price_of, title_of
-from crm.content.models import SensitiveWord
+from crm.content.models import Material, SensitiveWord
 from crm.content.variables import OF_CARD, TextRefused, Variable, parse
 from crm.shared.errors import DomainError
+from crm.wecom.limits import limits
 
+Kind = Material.Kind
+
+_APP_ID = re.compile(r"wx[0-9A-Za-z]{4,62}")
 MASS_BYTES = 4000
 MOMENT_CHARS = 2000
 LINK_TITLE_BYTES = 128
@@ -27,17 +32,23 @@ class Finding:
 
 def findings_of(card: Card) -> list[Finding]:
     """Everything that is wrong with a material, or with what somebody is writing of one."""
-    title = title_of(card) if is_product(card) else card.link_title
-    found = findings(text=card.text, link_url=card.link_url, link_title=title)
+    found = findings(
+        text=card.text,
+        link_url=card.link_url,
+        link_title=title_of(card),
+        # A picture or mini-program stands for itself; that it lacks is told at its own field.
+        has_card=card.kind in (Kind.IMAGE, Kind.PROGRAM) or bool(card.picture or card.app_id),
+    )
     found += _product(card) if is_product(card) else _no_product(card)
+    found += [*_picture(card), *_program(card)]
     return sorted(found, key=lambda one: one.level != "bad")
 
 
-def findings(*, text: str, link_url: str, link_title: str) -> list[Finding]:
-    """What is wrong with words and a link, the worst first."""
+def findings(*, text: str, link_url: str, link_title: str, has_card: bool = False) -> list[Finding]:
+    """What is wrong with words and a link, the worst first; a card may stand without words."""
     found = [*_limits(text), *_links(link_url, link_title)]
     found += sensitive({"text": text, "link_title": link_title})
-    if not text.strip() and not link_url:
+    if not text.strip() and not link_url and not has_card:
         found.append(Finding("bad", "text", _("请填写文字或链接")))
     try:
         parse(text)
@@ -76,7 +87,7 @@ def _product(card: Card) -> list[Finding]:
     if card.route is None:
         own = {"link_title": _("标题"), "price": _("价格"), "link_url": _("链接地址")}
         given = {"link_title": title_of(card), "price": price_of(card) is not None}
-        given["link_url"] = card.link_url
+        given["link_url"] = card.link_url or card.app_id
         words = _("产品卡片须选线路，或自己写标题、价格和链接：缺少%(name)s")
         found = [
             Finding("bad", field, words % {"name": name})
@@ -89,6 +100,46 @@ def _product(card: Card) -> list[Finding]:
     if card.price_cents is not None and card.price_cents < 0:
         found.append(Finding("bad", "price", _("价格不能小于 0")))
     return found + sensitive({"room": card.room})
+
+
+def _picture(card: Card) -> list[Finding]:
+    """Which kinds show a picture, and which must."""
+    needs = card.kind in (Kind.IMAGE, Kind.PROGRAM) or bool(card.app_id)
+    if needs and card.picture is None:
+        words = _("请上传图片") if card.kind == Kind.IMAGE else _("请为小程序上传封面图")
+        return [Finding("bad", "picture", words)]
+    if card.picture and card.kind in (Kind.TEXT, Kind.SCRIPT):
+        words = _("文字和话术不带图片：请去掉图片，或把种类改为图片")
+        return [Finding("bad", "picture", words)]
+    if card.kind == Kind.IMAGE and card.link_url:
+        return [Finding("bad", "link_url", _("图片和链接只能选一种：请清空链接，或改为链接"))]
+    return []
+
+
+def _program(card: Card) -> list[Finding]:
+    """Title, AppID and page of a mini-program, as WeCom takes them."""
+    given = {"app_id": card.app_id, "app_page": card.app_page}
+    if card.kind not in (Kind.PROGRAM, Kind.PRODUCT):
+        words = _("只有小程序和产品卡片有这一项：请清空，或改种类")
+        return [Finding("bad", name, words) for name, value in given.items() if value]
+    if card.kind == Kind.PRODUCT and not any(given.values()):
+        return []
+    found = []
+    if not _APP_ID.fullmatch(card.app_id):
+        found.append(Finding("bad", "app_id", _("AppID 以 wx 开头，后面是字母和数字")))
+    if not card.app_page.strip():
+        found.append(Finding("bad", "app_page", _("请填写小程序页面，例如 pages/route/1.html")))
+    elif "://" in card.app_page or any(sign.isspace() for sign in card.app_page):
+        found.append(Finding("bad", "app_page", _("小程序页面是路径，不是网址，也不含空格")))
+    title, most = title_of(card), limits().program_title_bytes
+    if not title.strip():
+        found.append(Finding("bad", "link_title", _("请填写标题")))
+    elif len(title.encode()) > most:
+        words = _("小程序标题最多 %(most)s 字节（约 21 个汉字）") % {"most": most}
+        found.append(Finding("bad", "link_title", words))
+    if card.link_url:
+        found.append(Finding("bad", "link_url", _("小程序和链接只能选一种")))
+    return found
 
 
 def _no_product(card: Card) -> list[Finding]:

@@ -1,12 +1,13 @@
 """Materials with their versions and uses, and words that nobody should send."""
 
 import calendar
+import uuid
 from datetime import datetime
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -50,6 +51,49 @@ class MaterialQuerySet(models.QuerySet):
         return self.filter(is_archived=False).exclude(expires_on__lt=day)
 
 
+def picture_path(picture: "MaterialPicture", _name: str) -> str:
+    """Our own name under MEDIA_ROOT; the uploader's file name is never used."""
+    return f"materials/{picture.pk.hex[:2]}/{picture.pk.hex}.{picture.extension}"
+
+
+class MaterialPictureQuerySet(models.QuerySet):
+    def visible_to(self, user: User) -> "MaterialPictureQuerySet":
+        """Own uploads, and pictures of any version of a material that the user may see."""
+        seen = Material.objects.for_user(user)
+        kept = MaterialVersion.objects.filter(material__in=seen, picture=OuterRef("pk"))
+        return self.filter(Q(uploaded_by=user) | Exists(kept))
+
+
+class MaterialPicture(models.Model):
+    """素材图片: as we re-encoded it, never changed; ``media_id`` is WeCom's, good for three days.
+
+    ``address`` is WeCom's lasting one, as links of mass messages show it.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    file = models.FileField(upload_to=picture_path)
+    extension = models.CharField(max_length=4)
+    sha256 = models.CharField(max_length=64)
+    size = models.PositiveIntegerField()
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    media_id = models.CharField(max_length=256, blank=True)
+    media_at = models.DateTimeField(null=True)
+    address = models.CharField(max_length=2048, blank=True)
+    uploaded_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    uploaded_at = models.DateTimeField(auto_now_add=True)
+
+    unsafe_all = MaterialPictureQuerySet.as_manager()
+    objects = ScopedManager()
+
+    class Meta:
+        verbose_name = _("素材图片")
+        verbose_name_plural = _("素材图片")
+
+    def __str__(self) -> str:
+        return f"{self.width}×{self.height} {self.sha256[:8]}"
+
+
 class Said(models.Model):
     """Everything of a material that customers read; each version keeps its own."""
 
@@ -63,6 +107,16 @@ class Said(models.Model):
     drive_minutes = models.PositiveIntegerField(_("车程（分钟）"), null=True, blank=True)
     walk_metres = models.PositiveIntegerField(_("步行距离（米）"), null=True, blank=True)
     room = models.CharField(_("房间条件"), max_length=128, blank=True)
+    picture = models.ForeignKey(
+        MaterialPicture,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("图片"),
+    )
+    app_id = models.CharField(_("小程序 AppID"), max_length=64, blank=True)
+    app_page = models.CharField(_("小程序页面"), max_length=1024, blank=True)
 
     class Meta:
         abstract = True
@@ -72,11 +126,13 @@ SAID = tuple(field.attname for field in Said._meta.local_fields)
 
 
 class Material(Said, TimeStamped):
-    """素材: a text, link, product card or script; its fields are those of the newest version."""
+    """素材: words, a picture, a card or a script; its fields are those of the newest version."""
 
     class Kind(models.TextChoices):
         TEXT = "text", _("文字")
         LINK = "link", _("链接")
+        IMAGE = "image", _("图片")
+        PROGRAM = "program", _("小程序")
         PRODUCT = "product", _("产品卡片")
         SCRIPT = "script", _("话术")
 

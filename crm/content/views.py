@@ -1,5 +1,6 @@
 """The library, one material, and the steps to gold."""
 
+import uuid
 from typing import Any
 
 from django.contrib import messages
@@ -16,13 +17,14 @@ from crm.content import actions, queries
 from crm.content.cards import FACT_OF, card_values, price_of, title_of
 from crm.content.forms import MaterialForm
 from crm.content.linting import Finding, findings_of
-from crm.content.models import CardFact, Material
+from crm.content.models import CardFact, Material, MaterialPicture
 from crm.content.requirements import gaps
 from crm.content.variables import has_variables, told, values_of
 from crm.customers.models import Customer
 from crm.shared.errors import DomainError
 from crm.shared.filters import search_box
 from crm.shared.http import row_number
+from crm.shared.pictures import picture_response
 from crm.shared.times import local_day
 
 MOST_WORDS = 20
@@ -72,7 +74,7 @@ def _detail(request: HttpRequest, material: Material, *, refusal: str = "") -> H
         "findings": [*findings_of(material), *lacks],
         "gaps": queries.gaps_of(material, customer, now),
         "card": card,
-        "link_title": title_of(material) if card else material.link_title,
+        "link_title": title_of(material),
         "price": price_of(material),
         "card_facts": [(CardFact(fact).label, card[name]) for name, fact in FACT_OF.items()]
         if card
@@ -91,7 +93,7 @@ def _detail(request: HttpRequest, material: Material, *, refusal: str = "") -> H
         and material.owner_id != user.pk
         and user.can(Permission.CONTENT_APPROVE),
         "may_send": user.can(Permission.SEND_PLAN) and is_usable,
-        "may_post": user.can(Permission.MOMENT_SCHEDULE) and is_usable,
+        "may_post": user.can(Permission.MOMENT_SCHEDULE) and is_usable and not material.app_id,
     }
     status = 422 if refusal else 200
     return TemplateResponse(request, "crm/content/detail.html", context, status=status)
@@ -104,7 +106,11 @@ def edit_material(request: HttpRequest, material_id: int | None = None) -> HttpR
     material = None if material_id is None else _material(request, material_id)
     if material and not actions.may_edit(request.user, material):
         return _detail(request, material, refusal=_("只有作者和运营可以修改"))
-    form = MaterialForm(request.POST or None, user=request.user, material=material)
+    form = MaterialForm(
+        request.POST or None, request.FILES or None, user=request.user, material=material
+    )
+    if request.method == "POST":
+        form.store_upload()
     if request.method == "POST" and form.is_valid():
         try:
             saved = actions.write(
@@ -173,6 +179,14 @@ def copied(request: HttpRequest, material_id: int) -> HttpResponse:
     return HttpResponse(status=204)
 
 
+@requires(Permission.CONTENT_VIEW, scope=Scope.OWN)
+@require_GET
+def material_picture(request: HttpRequest, picture_id: uuid.UUID) -> HttpResponseBase:
+    """A picture, never as a page of ours."""
+    found = get_object_or_404(MaterialPicture.objects.for_user(request.user), pk=picture_id)
+    return picture_response(found.file.open("rb"), name=found.pk.hex, extension=found.extension)
+
+
 def _step(request: HttpRequest, material_id: int, act: Any, words: str) -> HttpResponseBase:
     material = _material(request, material_id)
     try:
@@ -186,7 +200,7 @@ def _step(request: HttpRequest, material_id: int, act: Any, words: str) -> HttpR
 def _material(request: HttpRequest, material_id: int) -> Material:
     rows = Material.objects.for_user(request.user)
     return get_object_or_404(
-        rows.select_related("owner__agent", "approved_by", "route"), pk=material_id
+        rows.select_related("owner__agent", "approved_by", "route", "picture"), pk=material_id
     )
 
 

@@ -161,7 +161,7 @@ crm.MomentTask crm.ListedMoment crm.FactKind crm.FactRemoval crm.ReceiveCap crm.
 crm.Replay crm.MassSend crm.MassBatch crm.AgentDay crm.OwnerDay crm.Reconcile crm.SyncRun
 crm.TagBatch crm.AudienceTag crm.Shift crm.CalendarDay
 crm.Material crm.MaterialVersion crm.MaterialUse crm.SensitiveWord crm.ShortLink crm.LinkClick
-crm.FactRule
+crm.FactRule crm.MaterialPicture
 crm.PersonaPlan crm.PersonaCuts crm.MemberTier crm.MemberBenefit crm.SceneRule
 analytics.AgentReplies analytics.SavedQuestion analytics.RfmRule analytics.PastSince
 analytics.Segment
