@@ -9,6 +9,7 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 
 from crm.content.linting import refuse_sensitive
+from crm.content.models import MaterialPicture
 from crm.content.variables import has_variables
 from crm.moments.models import Moment
 from crm.shared.errors import DomainError
@@ -44,6 +45,8 @@ class MomentContent:
     image_ids: tuple[uuid.UUID, ...] = ()
     cover_id: uuid.UUID | None = None
     material_id: int | None = None
+    # The picture of the material, to be shown as well, or as the cover of a link.
+    picture: MaterialPicture | None = None
 
 
 def refuse_unfit(content: MomentContent) -> None:
@@ -58,7 +61,8 @@ def refuse_unfit(content: MomentContent) -> None:
         )
     _refuse_long_text(content.text)
     refuse_sensitive(words_of(content), MomentRejected)
-    if len(content.image_ids) > MAX_IMAGES:
+    shown = len(content.image_ids) + bool(content.picture and not content.link_url)
+    if shown > MAX_IMAGES:
         raise MomentRejected(_("最多 %(n)s 张图片") % {"n": MAX_IMAGES}, field="images")
     if content.image_ids and content.link_url:
         raise MomentRejected(_("图片和链接只能选一种"), field="link_url")
@@ -106,7 +110,7 @@ def _refuse_unfit_link(content: MomentContent) -> None:
             _("链接标题最多 %(n)s 字节（约 21 个汉字）") % {"n": LINK_TITLE_BYTES},
             field="link_title",
         )
-    if content.cover_id is None:
+    if content.cover_id is None and content.picture is None:
         raise MomentRejected(_("请为链接选一张封面图"), field="cover")
 
 

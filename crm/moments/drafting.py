@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from crm.agents.models import User
 from crm.content.actions import drop_use, use
 from crm.content.cards import with_facts
-from crm.content.models import Material
+from crm.content.models import Material, MaterialPicture
 from crm.moments.audience import Choice, readers
 from crm.moments.content import MomentContent, MomentRejected, content_hash, refuse_unfit
 from crm.moments.models import Moment, MomentImage
@@ -16,10 +16,8 @@ from crm.moments.schedule import instant_of, refuse_past, wall_of, wall_text
 from crm.shared.text import clean_text
 
 USED_BY = "moment"  # What uses of a material call a moment.
-_COPIED = (
-    *("is_cover", "position", "file", "extension"),
-    *("sha256", "size", "width", "height"),
-)
+_SIZES = ("size", "width", "height")
+_COPIED = ("is_cover", "position", "file", "extension", "sha256", *_SIZES)
 
 
 def fill(
@@ -28,6 +26,9 @@ def fill(
     """Write content onto a moment; raises MomentRejected naming the field."""
     material = Material.unsafe_all.filter(pk=content.material_id).first()
     content = replace(content, text=with_facts(content.text, material))
+    if material and material.app_id:
+        words = _("朋友圈只能带图片或链接，不能带小程序，请另选素材")
+        raise MomentRejected(words, field="material")
     if complete:
         refuse_unfit(content)
     moment.publish_at = instant_of(content.publish_wall, content.zone)
@@ -70,10 +71,24 @@ def _attach(moment: Moment, content: MomentContent, *, by: User) -> None:
             _("有 %(n)s 张图片已不可用，请重新上传") % {"n": len(missing)}, field="images"
         )
     moment.images.exclude(pk__in=wanted).delete()
-    for position, pk in enumerate(wanted):
+    library = content.picture if not (content.link_url and content.cover_id) else None
+    if library:
+        _show(moment, library, is_cover=bool(content.link_url), by=by)
+    for position, pk in enumerate(wanted, start=1 if library else 0):  # The library's comes first.
         image = usable[pk]
         image.moment, image.position, image.is_cover = moment, position, pk == content.cover_id
         image.save(update_fields=["moment", "position", "is_cover"])
+
+
+def _show(moment: Moment, picture: MaterialPicture, *, is_cover: bool, by: User) -> None:
+    """A picture of the library on a moment; files are never changed, so both name the same one."""
+    MomentImage.unsafe_all.create(
+        moment=moment,
+        is_cover=is_cover,
+        uploaded_by=by,
+        file=picture.file.name,
+        **{name: getattr(picture, name) for name in ("extension", "sha256", *_SIZES)},
+    )
 
 
 def content_of(

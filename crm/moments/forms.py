@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from crm.agents.models import Agent, Department, User
 from crm.content.cards import opening
-from crm.content.models import Material
+from crm.content.models import Material, MaterialPicture
 from crm.customers.models import Tag
 from crm.moments.audience import Choice
 from crm.moments.content import LINK_TITLE_BYTES, MAX_IMAGES, TITLE_CHARS, MomentContent
@@ -202,6 +202,22 @@ class MomentForm(AudienceForm):
         return self._images.get(str(self._cover_id or self.data.get("keep_cover", "")))
 
     @property
+    def library_picture(self) -> MaterialPicture | None:
+        """The picture of the material, while the moment does not have it yet."""
+        if self.moment is None or self.moment.material_id != self._material_id:
+            return self.material.picture if self.material else None
+        return None
+
+    @property
+    def _material_id(self) -> int | None:
+        return self.material.pk if self.material else None
+
+    @property
+    def takes_library_picture(self) -> bool:
+        """Whether it is to be shown; an open form says yes."""
+        return not self.is_bound or bool(self.data.get("library_picture"))
+
+    @property
     def room(self) -> int:
         """How many more pictures fit."""
         return MAX_IMAGES - len(self.pictures)
@@ -222,7 +238,8 @@ class MomentForm(AudienceForm):
             tag_ids=choice.tag_ids,
             image_ids=tuple(image.pk for image in self.pictures),
             cover_id=cover.pk if cover else None,
-            material_id=self.material.pk if self.material else None,
+            material_id=self._material_id,
+            picture=self.library_picture if self.takes_library_picture else None,
         )
 
 

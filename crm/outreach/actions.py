@@ -1,26 +1,23 @@
 """Planning mass sends: draft, edit, submit, approve, reject, stop; and who opts out."""
 
 import secrets
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from crm.agents.actions import audit
 from crm.agents.models import User
-from crm.audiences.models import Audience, AudienceMember
+from crm.audiences.models import Audience
 from crm.content.actions import drop_use, use
-from crm.content.cards import with_facts
 from crm.content.linting import refuse_sensitive
-from crm.content.models import Material
 from crm.customers.models import Customer
 from crm.gate.scene import scene_at
-from crm.groups.models import Group, Membership
+from crm.groups.models import Group
 from crm.outbox import actions as outbox
 from crm.outbox.actions import NewItem
 from crm.outreach import policies
+from crm.outreach.carrying import readers, with_material
 from crm.outreach.content import (
     SendContent,
     SendRejected,
@@ -43,7 +40,7 @@ LATEST = timedelta(hours=12)
 _COPIED = (
     *("title", "send_at", "target", "audience_id", "text", "link_title", "link_url"),
     *("link_description", "link_picture", "may_choose", "control_percent", "content_kind"),
-    "material_id",
+    *("material_id", "picture", "program_title", "app_id", "app_page"),
 )
 
 
@@ -242,8 +239,7 @@ def batch_key(batch: MassBatch) -> str:
 
 
 def _fill(send: MassSend, content: SendContent, *, by: User, now: datetime) -> None:
-    material = Material.unsafe_all.filter(pk=content.material_id).first()
-    content = replace(content, text=with_facts(content.text, material))
+    content = with_material(content, send)
     refuse_unfit(content)
     for name in _COPIED:
         setattr(send, name, getattr(content, name))
@@ -270,16 +266,7 @@ def _use_material(send: MassSend, *, by: User, now: datetime) -> None:
     """
     if send.material is not None:
         said = {"subject_type": USED_BY, "subject_id": send.pk, "at": send.send_at}
-        use(material=send.material, by=by, now=now, readers=_readers(send), **said)
-
-
-def _readers(send: MassSend) -> QuerySet[Customer]:
-    """Everybody to whom it is offered, whoever will be left out: plans change until they go out."""
-    if send.is_to_groups:
-        stays = Membership.unsafe_all.current().filter(group__in=send.groups.all())
-        return Customer.unsafe_all.filter(pk__in=stays.values("customer_id"))
-    members = AudienceMember.objects.filter(audience_id=send.audience_id)
-    return Customer.unsafe_all.filter(pk__in=members.values("customer_id"))
+        use(material=send.material, by=by, now=now, readers=readers(send), **said)
 
 
 def _recipients(send: MassSend, content: SendContent, by: User) -> list[Group]:

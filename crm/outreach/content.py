@@ -9,6 +9,7 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 
 from crm.content.linting import refuse_sensitive
+from crm.content.models import MaterialPicture
 from crm.content.variables import has_variables
 from crm.gate.models import ContentKind
 from crm.outreach.models import MassSend
@@ -46,6 +47,11 @@ class SendContent:
     control_percent: int = 0
     content_kind: str = ContentKind.PROMOTION
     material_id: int | None = None
+    # What a material shows beside its words; taken over when the content is kept.
+    picture: MaterialPicture | None = None
+    program_title: str = ""
+    app_id: str = ""
+    app_page: str = ""
 
 
 def refuse_unfit(content: SendContent) -> None:
@@ -68,7 +74,7 @@ def refuse_unfit(content: SendContent) -> None:
         words = _("对照组最多 %(n)s%%")
         raise SendRejected(words % {"n": MOST_CONTROL}, field="control_percent")
     refuse_sensitive(words_of(content), SendRejected)
-    _refuse(content.text, [], field="text", may_be_empty=bool(content.link_url))
+    _refuse(content.text, [], field="text", may_be_empty=bool(_attachments(content)))
     _refuse(content.text, _attachments(content), field="link_url")
 
 
@@ -86,7 +92,8 @@ def _refuse(
 
 def words_of(source: "MassSend | SendContent") -> dict[str, str]:
     """Everything that customers read, by the name of its field."""
-    return {name: getattr(source, name) for name in ("text", "link_title", "link_description")}
+    read = ("text", "link_title", "link_description", "program_title")
+    return {name: getattr(source, name) for name in read}
 
 
 def attachments_of(send: MassSend) -> list[Attachment]:
@@ -95,16 +102,25 @@ def attachments_of(send: MassSend) -> list[Attachment]:
 
 
 def _attachments(source: "MassSend | SendContent") -> list[Attachment]:
-    if not source.link_url:
-        return []
-    return [
-        Attachment.link(
+    """A mini-program and a link; the picture is the cover of one of them, or stands alone."""
+    picture, found = source.picture, []
+    media_id = picture.media_id if picture else ""
+    if source.app_id:
+        title, page = source.program_title, source.app_page
+        card = Attachment.miniprogram(title, app_id=source.app_id, page=page, media_id=media_id)
+        found.append(card)
+    if source.link_url:
+        cover = picture.address if picture and not source.app_id else ""
+        link = Attachment.link(
             source.link_title,
             source.link_url,
             description=source.link_description,
-            picture_url=source.link_picture,
+            picture_url=source.link_picture or cover,
         )
-    ]
+        found.append(link)
+    if picture and not found:
+        found.append(Attachment.image(media_id))
+    return found
 
 
 def content_hash(send: MassSend) -> str:
@@ -117,11 +133,20 @@ def content_hash(send: MassSend) -> str:
             "text": send.text,
             "link": [send.link_title, send.link_url, send.link_description, send.link_picture],
             "may_choose": send.may_choose,
+            **_card(send),
             **({"control": send.control_percent} if send.control_percent else {}),
             # Sends that were approved before there were kinds keep their hash.
             **({"kind": send.content_kind} if send.content_kind != _USUAL else {}),
         }
     )
+
+
+def _card(send: MassSend) -> dict[str, list[str]]:
+    """Nothing where there is none, so that sends from before keep their hash."""
+    if send.picture is None and not send.app_id:
+        return {}
+    shown = send.picture.sha256 if send.picture else ""
+    return {"card": [shown, send.program_title, send.app_id, send.app_page]}
 
 
 def digest_of(send: MassSend) -> str:

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django.db import connection
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -25,12 +26,17 @@ from crm.outbox.registry import (
 )
 from crm.outreach import caps
 from crm.outreach.actions import STOP, enqueue_stop
+from crm.outreach.carrying import forget_media, upload
 from crm.outreach.content import attachments_of, content_hash
 from crm.outreach.gate import pass_gate
 from crm.outreach.models import MassBatch, MassRecipient, MassSend
 from crm.outreach.records import find
+from crm.wecom import Refused, RetryLater
+from crm.wecom.mass_records import MassCreated
 
 State = MassSend.State
+MEDIA_GONE = (40007, 41072)
+MAX_ATTEMPTS = 10
 ItemState = OutboxItem.State
 _BATCH_STATES = {
     ItemState.WAITING: MassBatch.State.QUEUED,
@@ -61,7 +67,12 @@ where r.batch_id = %(batch)s and r.state = 'waiting' and (
 
 
 def _batch(item: OutboxItem) -> MassBatch:
-    return MassBatch.unsafe_all.select_related("send", "agent").get(pk=item.subject_id)
+    return MassBatch.unsafe_all.select_related("send__picture", "agent").get(pk=item.subject_id)
+
+
+def prepare(item: OutboxItem, now: datetime) -> None:
+    """Upload the picture of the send where WeCom does not have it."""
+    upload(_batch(item).send, now=now)
 
 
 def check(item: OutboxItem, now: datetime) -> Refusal | None:
@@ -94,17 +105,27 @@ def call(item: OutboxItem) -> Done:
     send, client = batch.send, wecom.client()
     waiting = batch.recipients.filter(state=MassRecipient.State.WAITING).order_by("pk")
     words = {"text": send.text, "attachments": attachments_of(send)}
+    try:
+        done = _create(batch, client, waiting, words)
+    except Refused as refused:
+        if refused.code in MEDIA_GONE and item.attempts < MAX_ATTEMPTS:
+            forget_media(send)
+            raise RetryLater(str(refused), code=refused.code, retry_after=1) from refused
+        raise
+    return Done(remote_id=done.msgid, result={"unreachable": list(done.unreachable)})
+
+
+def _create(batch: MassBatch, client: wecom.Client, waiting: QuerySet, words: dict) -> MassCreated:
+    send = batch.send
     if send.is_to_groups:
         chat_ids = list(waiting.values_list("group__chat_id", flat=True))
-        done = client.create_group_send(sender=batch.agent.userid, chat_ids=chat_ids, **words)
-    else:
-        done = client.create_mass_send(
-            sender=batch.agent.userid,
-            external_userids=list(waiting.values_list("customer__external_userid", flat=True)),
-            allow_select=send.may_choose,
-            **words,
-        )
-    return Done(remote_id=done.msgid, result={"unreachable": list(done.unreachable)})
+        return client.create_group_send(sender=batch.agent.userid, chat_ids=chat_ids, **words)
+    return client.create_mass_send(
+        sender=batch.agent.userid,
+        external_userids=list(waiting.values_list("customer__external_userid", flat=True)),
+        allow_select=send.may_choose,
+        **words,
+    )
 
 
 def reconcile(item: OutboxItem, now: datetime) -> Finding:
@@ -215,6 +236,7 @@ for _kind, _label in (
         Handler(
             kind=_kind,
             label=_label,
+            prepare=prepare,
             check=check,
             call=call,
             reconcile=reconcile,

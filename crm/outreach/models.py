@@ -8,7 +8,7 @@ from django.utils.translation import pgettext_lazy
 from crm.agents.access import Permission, Role
 from crm.agents.models import Agent, User
 from crm.audiences.models import Audience
-from crm.content.models import Material
+from crm.content.models import Material, MaterialPicture
 from crm.customers.models import Customer
 from crm.gate.models import ContentKind
 from crm.groups.models import Group
@@ -82,6 +82,17 @@ class MassSend(TimeStamped):
     link_url = models.CharField(_("链接地址"), max_length=2048, blank=True)
     link_description = models.CharField(_("链接描述"), max_length=512, blank=True)
     link_picture = models.CharField(_("链接封面地址"), max_length=2048, blank=True)
+    picture = models.ForeignKey(
+        MaterialPicture,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("图片"),
+    )
+    program_title = models.CharField(_("小程序标题"), max_length=128, blank=True)
+    app_id = models.CharField(_("小程序 AppID"), max_length=64, blank=True)
+    app_page = models.CharField(_("小程序页面"), max_length=1024, blank=True)
     may_choose = models.BooleanField(_("员工可取消部分客户"), default=False)
     control_percent = models.PositiveSmallIntegerField(_("对照组比例（%）"), default=0)
     control_salt = models.CharField(max_length=32, default="", editable=False)

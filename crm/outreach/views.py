@@ -65,7 +65,7 @@ def compose_send(request: HttpRequest, send_id: int | None = None) -> HttpRespon
                 return redirect("crm:outreach:detail", saved.pk)
     version = _version(request) or (send.version if send else 0)
     context = {"form": form, "send": send, "version": version, "material": material}
-    context["fill_at"] = fill_at
+    context |= {"fill_at": fill_at, "carried": send if send and send.material_id else material}
     return TemplateResponse(request, "crm/outreach/compose.html", context, status=status)
 
 
@@ -227,7 +227,9 @@ JUDGED = (MassSend.State.SENDING, MassSend.State.SENT, MassSend.State.STOPPED)
 
 
 def _send_or_404(request: HttpRequest, send_id: int) -> MassSend:
-    seen = MassSend.objects.for_user(request.user).select_related("audience", "created_by__agent")
+    seen = MassSend.objects.for_user(request.user).select_related(
+        "audience", "created_by__agent", "picture"
+    )
     return get_object_or_404(seen, pk=send_id)
 
 
