@@ -1,6 +1,7 @@
 """A material as a form; it collects, the action decides."""
 
 import uuid
+from dataclasses import fields
 from decimal import Decimal
 from typing import Any
 
@@ -119,6 +120,27 @@ class MaterialForm(forms.Form):
         elif material and material.tier == Tier.GOLD:
             self.fields["tier"].choices = [(Tier.COMPANY, Tier.COMPANY.label)]
             self.initial["tier"] = Tier.COMPANY
+
+    def clean_text(self) -> str:
+        # Browsers send two bytes for a line break; WeCom counts what is sent.
+        return self.cleaned_data["text"].replace("\r\n", "\n")
+
+    def draft(self) -> MaterialContent:
+        """What stands there so far, whatever else is missing or wrong."""
+        self.is_valid()
+        empty = {field.name: field.default for field in fields(MaterialContent)}
+        empty |= {"kind": Kind.TEXT, "tier": Tier.COMPANY, "title": ""}
+        given = {name: self.cleaned_data.get(name) for name in self.fields if name != "picture"}
+        price = given.pop("price", None)
+        known = {name: value for name, value in given.items() if value is not None}
+        return MaterialContent(
+            **empty
+            | known
+            | {
+                "price_cents": None if price is None else int(price * 100),
+                "picture": self.shown_picture,
+            }
+        )
 
     def clean_route(self) -> Route | None:
         number = self.cleaned_data["route"].strip()

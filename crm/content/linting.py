@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from crm.content.cards import Card, holes, is_product, price_of, title_of
 from crm.content.models import Material, SensitiveWord
-from crm.content.variables import OF_CARD, TextRefused, Variable, parse
+from crm.content.variables import OF_CARD, TextRefused, Variable, parse, problems
 from crm.shared.errors import DomainError
 from crm.wecom.limits import limits
 
@@ -28,6 +28,31 @@ class Finding:
     level: str
     field: str
     words: str
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much room something takes of what WeCom gives it."""
+
+    name: str
+    used: int
+    most: int
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it does not fit."""
+        return self.used > self.most
+
+
+def sizes_of(card: Card) -> list[Size]:
+    """Bytes and characters as WeCom counts them, before the facts of a product are filled in."""
+    title, is_program = title_of(card), bool(card.app_id)
+    most = limits().program_title_bytes if is_program else LINK_TITLE_BYTES
+    sizes = [
+        Size(_("文字字节（一个汉字占 3 字节）"), len(card.text.encode()), MASS_BYTES),
+        Size(_("文字字数（朋友圈）"), len(card.text), MOMENT_CHARS),
+    ]
+    return sizes + ([Size(_("标题字节"), len(title.encode()), most)] if title else [])
 
 
 def findings_of(card: Card) -> list[Finding]:
@@ -50,10 +75,7 @@ def findings(*, text: str, link_url: str, link_title: str, has_card: bool = Fals
     found += sensitive({"text": text, "link_title": link_title})
     if not text.strip() and not link_url and not has_card:
         found.append(Finding("bad", "text", _("请填写文字或链接")))
-    try:
-        parse(text)
-    except TextRefused as refused:
-        found.append(Finding("bad", "text", str(refused)))
+    found += [Finding("bad", "text", words) for words in problems(text)]
     return sorted(found, key=lambda one: one.level != "bad")
 
 

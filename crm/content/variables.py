@@ -96,6 +96,21 @@ def _literal(text: str, parts: list[str | Variable]) -> None:
         parts.append(text)
 
 
+def problems(text: str) -> list[str]:
+    """Everything that ``parse`` would refuse, each in its words, in the order of the text."""
+    known, found, place = list(names_known()), [], 0
+    pieces = []
+    for match in _VARIABLE.finditer(text):
+        pieces += [text[place : match.start()], match.group()]
+        place = match.end()
+    for piece in (*pieces, text[place:]):
+        try:
+            parse(piece, known)
+        except TextRefused as refused:
+            found.append(str(refused))
+    return list(dict.fromkeys(found))
+
+
 def names_known() -> set[str]:
     """Names of all variables, the company's own fields among them."""
     return {*KNOWN, *OF_CARD, *(f"{OWN}{field.key}" for field in active_fields())}

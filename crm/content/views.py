@@ -14,9 +14,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from crm.agents.access import Permission, Scope, requires
 from crm.content import actions, queries
+from crm.content.actions import MaterialContent
 from crm.content.cards import FACT_OF, card_values, price_of, title_of
 from crm.content.forms import MaterialForm
-from crm.content.linting import Finding, findings_of
+from crm.content.linting import Finding, findings_of, sizes_of
 from crm.content.models import CardFact, Material, MaterialPicture
 from crm.content.requirements import gaps
 from crm.content.variables import has_variables, told, values_of
@@ -109,8 +110,10 @@ def edit_material(request: HttpRequest, material_id: int | None = None) -> HttpR
     form = MaterialForm(
         request.POST or None, request.FILES or None, user=request.user, material=material
     )
-    if request.method == "POST":
+    draft: MaterialContent | Material | None = material
+    if form.is_bound:
         form.store_upload()
+        draft = form.draft()
     if request.method == "POST" and form.is_valid():
         try:
             saved = actions.write(
@@ -128,7 +131,31 @@ def edit_material(request: HttpRequest, material_id: int | None = None) -> HttpR
     version = row_number(request.POST.get("version", "")) or (material.version if material else 0)
     status = 422 if request.method == "POST" else 200
     context = {"form": form, "material": material, "version": version}
+    if draft is not None:  # While nothing is written yet, nothing is wrong with it.
+        context |= _lint(draft)
     return TemplateResponse(request, "crm/content/edit.html", context, status=status)
+
+
+@requires(Permission.CONTENT_VIEW, scope=Scope.OWN)
+@require_POST
+def preview_material(request: HttpRequest) -> HttpResponse:
+    """What is wrong with a material that is being written; asked while typing, writes nothing."""
+    form = MaterialForm(request.POST, user=request.user, material=None)
+    context = _lint(form.draft())
+    # A file that was chosen comes with the whole form only.
+    context["lint"] = [one for one in context["lint"] if one.field != "picture"]
+    return TemplateResponse(request, "crm/content/_lint.html", context)
+
+
+def _lint(card: MaterialContent | Material) -> dict[str, Any]:
+    lacks = [Finding("warn", "", gap.words) for gap in gaps(card, at=timezone.now())]
+    values = card_values(card)
+    return {
+        "sizes": sizes_of(card),
+        "lint": [*findings_of(card), *lacks],
+        "is_filled": bool(values) and has_variables(card.text),
+        "filled": told(card.text, values),
+    }
 
 
 @requires(Permission.CONTENT_VIEW, scope=Scope.OWN)
