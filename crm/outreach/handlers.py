@@ -1,6 +1,6 @@
 """How the outbox carries out a batch: send to customers, post in groups, and stop."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import connection
 from django.db.models import QuerySet
@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from crm import wecom
 from crm.agents.models import Agent
+from crm.content.models import MaterialPicture
 from crm.outbox.arbiter import quiet_until
 from crm.outbox.models import OutboxItem
 from crm.outbox.registry import (
@@ -26,16 +27,18 @@ from crm.outbox.registry import (
 )
 from crm.outreach import caps
 from crm.outreach.actions import STOP, enqueue_stop
-from crm.outreach.carrying import forget_media, upload
 from crm.outreach.content import attachments_of, content_hash
 from crm.outreach.gate import pass_gate
 from crm.outreach.models import MassBatch, MassRecipient, MassSend
 from crm.outreach.records import find
 from crm.wecom import Refused, RetryLater
+from crm.wecom.limits import limits
 from crm.wecom.mass_records import MassCreated
 
 State = MassSend.State
 MEDIA_GONE = (40007, 41072)
+MEDIA_LIVES = timedelta(days=3)
+MEDIA_MARGIN = timedelta(hours=1)
 MAX_ATTEMPTS = 10
 ItemState = OutboxItem.State
 _BATCH_STATES = {
@@ -71,8 +74,35 @@ def _batch(item: OutboxItem) -> MassBatch:
 
 
 def prepare(item: OutboxItem, now: datetime) -> None:
-    """Upload the picture of the send where WeCom does not have it."""
-    upload(_batch(item).send, now=now)
+    """Give WeCom the picture where it has none, or one that is about to expire.
+
+    A link shows its picture by an address that lasts; one that is too large for that goes without.
+    """
+    send = _batch(item).send
+    if (picture := send.picture) is None:
+        return
+    told: dict[str, object] = {}
+    if send.link_url and not send.app_id:
+        if not picture.address and picture.size <= limits().picture_bytes:
+            content, name = _file(picture)
+            told = {"address": wecom.client().upload_picture(content, name=name)}
+    elif not _is_fresh(picture, now):
+        content, name = _file(picture)
+        media = wecom.client().upload_media(content, name=name, kind="image")
+        told = {"media_id": media.media_id, "media_at": now}
+    if told:
+        MaterialPicture.unsafe_all.filter(pk=picture.pk).update(**told)
+
+
+def _is_fresh(picture: MaterialPicture, now: datetime) -> bool:
+    """Whether WeCom has it, and will still have it at the call."""
+    since = picture.media_at
+    return bool(picture.media_id and since and since > now - MEDIA_LIVES + MEDIA_MARGIN)
+
+
+def _file(picture: MaterialPicture) -> tuple[bytes, str]:
+    with picture.file.open("rb") as file:
+        return file.read(), f"{picture.pk.hex}.{picture.extension}"
 
 
 def check(item: OutboxItem, now: datetime) -> Refusal | None:
@@ -109,7 +139,8 @@ def call(item: OutboxItem) -> Done:
         done = _create(batch, client, waiting, words)
     except Refused as refused:
         if refused.code in MEDIA_GONE and item.attempts < MAX_ATTEMPTS:
-            forget_media(send)
+            # It is uploaded again before the next call.
+            MaterialPicture.unsafe_all.filter(pk=send.picture_id).update(media_id="", media_at=None)
             raise RetryLater(str(refused), code=refused.code, retry_after=1) from refused
         raise
     return Done(remote_id=done.msgid, result={"unreachable": list(done.unreachable)})
