@@ -60,7 +60,8 @@ NOT_OBJECTS = {"figure", "ticket", "code"}
 SEES_OTHERS = {
     "audience_id": {Role.OPERATOR},
     # What is the company's is read by everybody who may read content.
-    "material_id": {Role.AGENT, Role.LEAD, Role.OPERATOR, Role.MANAGER},
+    # Other systems read it over the API.
+    "material_id": {Role.AGENT, Role.LEAD, Role.OPERATOR, Role.MANAGER, Role.SERVICE},
     "picture_id": {Role.AGENT, Role.LEAD, Role.OPERATOR, Role.MANAGER},
     "link_id": {Role.AGENT, Role.LEAD, Role.OPERATOR, Role.MANAGER},
     "job_id": set(),

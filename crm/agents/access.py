@@ -63,6 +63,7 @@ class Permission(Enum):
     ARCHIVE_READ = _("查阅会话存档")
     API_INGEST = _("通过接口写入数据")
     API_FIGURES = _("通过接口读取数字")
+    API_CONTENT = _("通过接口读写素材")
     API_DOCS = _("查看接口文档")
     SUBJECT_HANDLE = _("办理个人信息请求")
     SUBJECT_APPROVE = _("复核个人信息删除")
@@ -163,7 +164,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
     Role.REVIEWER: _EVERYBODY
     | {P.CUSTOMER_VIEW, P.GROUP_VIEW, P.ARCHIVE_READ, P.SUBJECT_HANDLE, P.SUBJECT_APPROVE},
     Role.ADMIN: _EVERYBODY | {P.CONFIGURE, P.SYNC_VIEW, P.CALLBACK_REPLAY, P.API_DOCS},
-    Role.SERVICE: frozenset({P.API_INGEST, P.API_FIGURES}),
+    Role.SERVICE: frozenset({P.API_INGEST, P.API_FIGURES, P.API_CONTENT}),
 }
 
 

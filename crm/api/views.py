@@ -26,7 +26,7 @@ from crm.ingest.kinds import CUSTOMERS, EVENTS, MEMBERS, ORDERS, RowKind
 from crm.timeline.actions import declare_kind
 from crm.timeline.models import FactKind
 
-_KEY = OpenApiParameter(
+KEY_HEADER = OpenApiParameter(
     HEADER,
     str,
     OpenApiParameter.HEADER,
@@ -35,7 +35,7 @@ _KEY = OpenApiParameter(
         "for 24 hours and has one effect; with another body it is refused."
     ),
 )
-_REFUSALS = {
+REFUSALS = {
     400: serializers.Refusal,
     401: serializers.Refusal,
     403: serializers.Refusal,
@@ -87,9 +87,9 @@ class CustomerBatchView(BatchView):
 
     @extend_schema(
         operation_id="send_customers",
-        parameters=[_KEY],
+        parameters=[KEY_HEADER],
         request=serializers.CustomerBatch,
-        responses={200: serializers.BatchAnswer} | _REFUSALS,
+        responses={200: serializers.BatchAnswer} | REFUSALS,
     )
     def post(self, request: Request) -> Response:
         """Take in up to 1,000 customers, all or none."""
@@ -101,9 +101,9 @@ class OrderBatchView(BatchView):
 
     @extend_schema(
         operation_id="send_orders",
-        parameters=[_KEY],
+        parameters=[KEY_HEADER],
         request=serializers.OrderBatch,
-        responses={200: serializers.BatchAnswer} | _REFUSALS,
+        responses={200: serializers.BatchAnswer} | REFUSALS,
     )
     def post(self, request: Request) -> Response:
         """Take in the latest state of up to 1,000 orders, all or none."""
@@ -115,9 +115,9 @@ class MemberBatchView(BatchView):
 
     @extend_schema(
         operation_id="send_members",
-        parameters=[_KEY],
+        parameters=[KEY_HEADER],
         request=serializers.MemberBatch,
-        responses={200: serializers.BatchAnswer} | _REFUSALS,
+        responses={200: serializers.BatchAnswer} | REFUSALS,
     )
     def post(self, request: Request) -> Response:
         """Take in the latest state of up to 1,000 member cards, all or none."""
@@ -129,9 +129,9 @@ class EventBatchView(BatchView):
 
     @extend_schema(
         operation_id="send_events",
-        parameters=[_KEY],
+        parameters=[KEY_HEADER],
         request=serializers.EventBatch,
-        responses={200: serializers.BatchAnswer} | _REFUSALS,
+        responses={200: serializers.BatchAnswer} | REFUSALS,
     )
     def post(self, request: Request) -> Response:
         """Append up to 1,000 events, all or none; new event names are declared on the way."""
@@ -143,7 +143,7 @@ class EventKindView(CountedView):
 
     @extend_schema(
         operation_id="list_event_kinds",
-        responses={200: serializers.EventKind(many=True)} | _REFUSALS,
+        responses={200: serializers.EventKind(many=True)} | REFUSALS,
     )
     def get(self, request: Request) -> Response:
         """All kinds, built-in ones first."""
@@ -152,7 +152,7 @@ class EventKindView(CountedView):
     @extend_schema(
         operation_id="declare_event_kind",
         request=serializers.NewEventKind,
-        responses={200: serializers.EventKind, 201: serializers.EventKind} | _REFUSALS,
+        responses={200: serializers.EventKind, 201: serializers.EventKind} | REFUSALS,
     )
     def post(self, request: Request) -> Response:
         """Declare a kind of your own; a code that exists is answered as it stands, with 200."""
@@ -176,14 +176,14 @@ def _kind(kind: FactKind) -> dict[str, Any]:
 class CustomerFieldsView(CountedView):
     """What the company's own fields say of one customer."""
 
-    @extend_schema(responses={200: OpenApiTypes.OBJECT, 404: serializers.Refusal} | _REFUSALS)
+    @extend_schema(responses={200: OpenApiTypes.OBJECT, 404: serializers.Refusal} | REFUSALS)
     def get(self, request: Request, customer_no: str) -> Response:
         """Every value that stands, by the key of its field."""
         return Response(self._told(self._customer(request, customer_no)))
 
     @extend_schema(
         request=OpenApiTypes.OBJECT,
-        responses={200: OpenApiTypes.OBJECT, 404: serializers.Refusal} | _REFUSALS,
+        responses={200: OpenApiTypes.OBJECT, 404: serializers.Refusal} | REFUSALS,
     )
     def put(self, request: Request, customer_no: str) -> Response:
         """Write the fields that are named, all or none; null empties one. Repeatable."""

@@ -106,7 +106,8 @@ def _refuse_unfit(content: MaterialContent, by: User) -> None:
         raise MaterialRefused(_("请填写名称，便于在列表中辨认"), field="title")
     if content.tier == Tier.GOLD:
         raise MaterialRefused(_("金牌须由另一位同事评定"), field="tier")
-    if content.tier == Tier.COMPANY and not by.can(Permission.CONTENT_EDIT):
+    may_edit_all = by.can(Permission.CONTENT_EDIT) or by.can(Permission.API_CONTENT)
+    if content.tier == Tier.COMPANY and not may_edit_all:
         raise MaterialRefused(_("您可以写个人话术，公司素材由运营维护"), field="tier")
     if content.tier == Tier.PERSONAL and content.kind != Kind.SCRIPT:
         raise MaterialRefused(_("只有话术分个人和公司"), field="tier")

@@ -38,8 +38,13 @@ FACT_FIELDS = {
 
 class MaterialQuerySet(models.QuerySet):
     def visible_to(self, user: User) -> "MaterialQuerySet":
-        """The company's and gold ones; personal ones by their author and whoever may grant gold."""
-        if not user.is_authenticated or not user.can(Permission.CONTENT_VIEW):
+        """The company's and gold ones; personal ones by their author and whoever may grant gold.
+
+        Other systems read what is the company's.
+        """
+        if not user.is_authenticated or not (
+            user.can(Permission.CONTENT_VIEW) or user.can(Permission.API_CONTENT)
+        ):
             return self.none()
         shared = ~Q(tier=Material.Tier.PERSONAL) | Q(owner=user)
         if user.can(Permission.CONTENT_APPROVE):

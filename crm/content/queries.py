@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 
 from crm.agents.models import Agent, User
 from crm.content.cards import card_values
@@ -12,10 +12,11 @@ from crm.content.models import Material
 from crm.content.requirements import Gap, gaps_for
 from crm.content.variables import TextRefused, filled, has_variables, parse, values_of
 from crm.customers.models import Customer
-from crm.shared.paging import Page, keyset_page
+from crm.shared.paging import Page, keyset_page, ordered
 from crm.shared.times import local_day
 
 FILTERS = ("kind", "tier", "topic")
+ORDER = ("-updated_at",)
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,23 @@ class Row:
 
 
 def material_page(user: User, params: Mapping[str, str]) -> Page:
-    """Those in scope that fit the conditions of the address; archived ones on demand."""
-    rows = Material.objects.for_user(user).select_related("owner__agent", "route")
-    rows = rows.filter(is_archived=params.get("archived") == "1")
+    """A page of those that fit the conditions of the address."""
+    rows = materials(user, params, archived=params.get("archived") == "1")
+    return keyset_page(rows, order=ORDER, params=params)
+
+
+def all_materials(user: User, params: Mapping[str, str]) -> QuerySet[Material]:
+    """The same without pages, for files."""
+    return ordered(materials(user, params, archived=params.get("archived") == "1"), ORDER)
+
+
+def materials(
+    user: User, params: Mapping[str, str], *, archived: bool | None
+) -> QuerySet[Material]:
+    """Those in scope that fit the conditions, with how often they were used; None: both."""
+    rows = Material.objects.for_user(user).select_related("owner__agent", "route", "picture")
+    if archived is not None:
+        rows = rows.filter(is_archived=archived)
     for name in FILTERS:
         if value := params.get(name, ""):
             rows = rows.filter(**{name: value[:64]})
@@ -41,8 +56,7 @@ def material_page(user: User, params: Mapping[str, str]) -> Page:
         rows = rows.filter(said)
     if params.get("proposed") == "1":
         rows = rows.filter(proposed_at__isnull=False)
-    rows = rows.annotate(times=Count("uses"))
-    return keyset_page(rows, order=("-updated_at",), params=params)
+    return rows.annotate(times=Count("uses"))
 
 
 def rows_of(page: Page, customer: Customer | None, agent: Agent | None, now) -> list[Row]:

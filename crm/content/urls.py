@@ -7,6 +7,7 @@ app_name = "content"
 urlpatterns = [
     path("", views.library, name="list"),
     path("new/", views.edit_material, name="new"),
+    path("export/", views.export_materials, name="export"),
     path("preview/", views.preview_material, name="preview"),
     path("pictures/<uuid:picture_id>/", views.material_picture, name="picture"),
     path("<int:material_id>/", views.material_detail, name="detail"),

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from crm.agents.access import Permission, Scope, requires
-from crm.content import actions, queries
+from crm.content import actions, queries, records
 from crm.content.actions import MaterialContent
 from crm.content.cards import FACT_OF, card_values, price_of, title_of
 from crm.content.forms import MaterialForm
@@ -26,6 +26,7 @@ from crm.shared.errors import DomainError
 from crm.shared.filters import search_box
 from crm.shared.http import row_number
 from crm.shared.pictures import picture_response
+from crm.shared.sheets import sheet_response
 from crm.shared.times import local_day
 
 MOST_WORDS = 20
@@ -48,8 +49,20 @@ def library(request: HttpRequest) -> HttpResponse:
         "asked": {name: request.GET.get(name, "") for name in (*queries.FILTERS, "archived")},
         "narrowed": any(request.GET.get(n) for n in ("q", *queries.FILTERS, "archived")),
         "may_approve": request.user.can(Permission.CONTENT_APPROVE),
+        "may_export": request.user.can(Permission.EXPORT),
+        "query": _conditions(request),
     }
     return TemplateResponse(request, "crm/content/list.html", context)
+
+
+@requires(Permission.EXPORT, scope=Scope.OWN, audit=True)
+@require_GET
+def export_materials(request: HttpRequest) -> HttpResponseBase:
+    """The list as a file, with the conditions of the address."""
+    rows = records.lines(queries.all_materials(request.user, request.GET))
+    header = [str(label) for label in records.COLUMNS.values()]
+    name = f"materials-{local_day(timezone.now())}"
+    return sheet_response(name, header, rows, kind=request.GET.get("format", ""))
 
 
 @requires(Permission.CONTENT_VIEW, scope=Scope.OWN)
@@ -229,6 +242,14 @@ def _material(request: HttpRequest, material_id: int) -> Material:
     return get_object_or_404(
         rows.select_related("owner__agent", "approved_by", "route", "picture"), pk=material_id
     )
+
+
+def _conditions(request: HttpRequest) -> str:
+    """What narrows the list, for its file."""
+    asked = request.GET.copy()
+    for name in ("after", "before", "customer", "format"):
+        asked.pop(name, None)
+    return asked.urlencode()
 
 
 def _customer(request: HttpRequest) -> Customer | None:
