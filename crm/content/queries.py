@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db.models import Count, Q, QuerySet
 
 from crm.agents.models import Agent, User
-from crm.content.cards import card_values
+from crm.content.cards import card_values, title_of
 from crm.content.models import Material
 from crm.content.requirements import Gap, gaps_for
 from crm.content.variables import TextRefused, filled, has_variables, parse, values_of
@@ -25,6 +25,7 @@ class Row:
 
     material: Material
     text: str
+    title: str
     is_for_one: bool
     is_expired: bool
     gaps: tuple[Gap, ...] = ()
@@ -66,6 +67,7 @@ def rows_of(page: Page, customer: Customer | None, agent: Agent | None, now) -> 
         Row(
             material=one,
             text=for_one(one, values) if values is not None else one.text,
+            title=title_of(one),
             is_for_one=has_variables(one.text),
             is_expired=one.expires_on is not None and one.expires_on < local_day(now),
             gaps=tuple(gaps_of(one, customer, now)),

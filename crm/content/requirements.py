@@ -29,6 +29,17 @@ class Gap:
         shown = {"name": self.name, "facts": names_of(self.facts)}
         return _("发给「%(name)s」前须填写：%(facts)s") % shown
 
+    @property
+    def about_readers(self) -> str:
+        """For whoever is about to send it: how many are meant, what lacks, and by which rule."""
+        words = ngettext(
+            "收到的人里有 %(n)s 位「%(name)s」，缺少%(facts)s（规则 %(code)s，版本 %(version)s）",
+            "收到的人里有 %(n)s 位「%(name)s」，缺少%(facts)s（规则 %(code)s，版本 %(version)s）",
+            self.customers,
+        )
+        shown = {"n": self.customers, "name": self.name, "facts": names_of(self.facts)}
+        return words % {**shown, "code": self.code, "version": self.version}
+
 
 def gaps(card: Card, *, at: datetime) -> list[Gap]:
     """Every rule in force at ``at`` that the card does not meet."""
@@ -47,25 +58,10 @@ def gaps_for(card: Card, readers: QuerySet[Customer], *, at: datetime) -> list[G
 def refuse_gaps(material: Material, readers: QuerySet[Customer], *, at: datetime) -> None:
     """Raise FactsLacking with what is lacking, for whom, and where to fill it in."""
     if found := gaps_for(material, readers, at=at):
-        parts = _("；").join(_for_some(gap) for gap in found)
+        parts = _("；").join(gap.about_readers for gap in found)
         shown = {"title": material.title, "parts": parts}
         words = _("产品卡片「%(title)s」还不能用：%(parts)s。请到素材「%(title)s」的修改页补齐")
         raise FactsLacking(words % shown, material_id=material.pk)
-
-
-def _for_some(gap: Gap) -> str:
-    words = ngettext(
-        "收到的人里有 %(n)s 位「%(name)s」客户，缺少%(facts)s（规则 %(code)s，版本 %(version)s）",
-        "收到的人里有 %(n)s 位「%(name)s」客户，缺少%(facts)s（规则 %(code)s，版本 %(version)s）",
-        gap.customers,
-    )
-    return words % {
-        "n": gap.customers,
-        "name": gap.name,
-        "facts": names_of(gap.facts),
-        "code": gap.code,
-        "version": gap.version,
-    }
 
 
 def _unmet(card: Card, at: datetime) -> Sequence[tuple[Gap, FactRule]]:

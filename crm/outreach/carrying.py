@@ -1,5 +1,6 @@
 """What a send carries from a material of the library beside its words, and who is to see it."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from django.db.models import QuerySet
@@ -37,7 +38,16 @@ def with_material(content: SendContent, send: MassSend) -> SendContent:
 def readers(send: MassSend) -> QuerySet[Customer]:
     """Everybody to whom it is offered, whoever will be left out: plans change until they go out."""
     if send.is_to_groups:
-        stays = Membership.unsafe_all.current().filter(group__in=send.groups.all())
-        return Customer.unsafe_all.filter(pk__in=stays.values("customer_id"))
-    members = AudienceMember.objects.filter(audience_id=send.audience_id)
-    return Customer.unsafe_all.filter(pk__in=members.values("customer_id"))
+        return people_of(group_ids=send.groups.values_list("pk", flat=True))
+    return people_of(audience_id=send.audience_id)
+
+
+def people_of(
+    *, audience_id: int | None = None, group_ids: Iterable[int] = ()
+) -> QuerySet[Customer]:
+    """Everybody in an audience, or without one in some groups."""
+    if audience_id is None:
+        found = Membership.unsafe_all.current().filter(group__in=group_ids)
+    else:
+        found = AudienceMember.objects.filter(audience_id=audience_id)
+    return Customer.unsafe_all.filter(pk__in=found.values("customer_id"))

@@ -15,9 +15,11 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from crm.agents.access import Permission, Scope, requires
 from crm.content.choosing import chosen_material, material_to_fill
 from crm.content.models import Material
+from crm.content.requirements import gaps_for
 from crm.gate.models import ContentKind
 from crm.outbox import tasks as outbox
 from crm.outreach import actions, policies, queries
+from crm.outreach.carrying import people_of
 from crm.outreach.forms import PlanForm, RejectForm, SendForm
 from crm.outreach.models import MassRecipient, MassSend
 from crm.outreach.planning import dry_run
@@ -96,16 +98,22 @@ def plan_send(request: HttpRequest) -> HttpResponse:
     audience, groups = chosen.get("audience"), chosen.get("groups") or ()
     context = {"dry": None, "to_groups": to_groups}
     if (groups and to_groups) or (audience and not to_groups):
+        at, material = chosen.get("send_at") or now, chosen_material(request)
+        whom = {
+            "audience_id": None if to_groups else audience.pk,
+            "group_ids": [group.pk for group in groups] if to_groups else (),
+        }
         context["dry"] = dry = dry_run(
-            send_at=chosen.get("send_at") or now,
+            send_at=at,
             now=now,
-            audience_id=None if to_groups else audience.pk,
-            group_ids=[group.pk for group in groups] if to_groups else (),
+            **whom,
             control_percent=0 if to_groups else chosen.get("control_percent") or 0,
             content_kind=chosen.get("content_kind") or ContentKind.PROMOTION,
-            material=chosen_material(request),
+            material=material,
             send_id=row_number(request.POST.get("send", "")) or None,
         )
+        if material is not None:
+            context["gaps"] = gaps_for(material, people_of(**whom), at=at)
         context["left_out"] = [(queries.reason_words(code), n) for code, n in dry.left_out]
     return TemplateResponse(request, "crm/outreach/_plan.html", context)
 

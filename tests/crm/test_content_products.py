@@ -279,6 +279,28 @@ def test_the_page_says_what_lacks_and_leads_to_where_it_is_filled_in(client, ope
     assert reverse("crm:content:edit", args=[material.pk]) in detail.content.decode()
 
 
+def test_the_dry_run_says_what_lacks_before_anything_is_saved(
+    client, operator, agent, tag, elder, youth
+):
+    rule(tag)
+    material, now = card(operator), timezone.now()
+    group = factories.make_group(agent)
+    factories.make_membership(group, elder)
+    people = freeze_audience(
+        name="x", customer_ids=[elder.pk, youth.pk], by=operator, now=now, source="test"
+    )
+    for whom in (
+        {"target": "customers", "audience": people.pk}, {"target": "groups", "groups": group.pk},
+    ):  # fmt: skip
+        asked = whom | {"content_kind": "promotion", "material": material.pk}
+        page = client.post(reverse("crm:outreach:plan"), asked)
+        [gap] = page.context["gaps"]
+        assert (gap.customers, gap.facts) == (1, ("drive", "walk", "room"))
+        assert "1 位「银发」" in page.content.decode()
+    changed(material, operator, **FACTS)
+    assert client.post(reverse("crm:outreach:plan"), asked).context["gaps"] == []
+
+
 # A moment
 
 
