@@ -171,7 +171,7 @@ SUBJECT_REQUEST_DAYS = env.int("SUBJECT_REQUEST_DAYS", 15)
 # Seconds that a page gives a question before it shows a progress bar, and those of any answer.
 QUESTION_QUICK_SECONDS = env.float("QUESTION_QUICK_SECONDS", 4)
 QUESTION_SECONDS = env.float("QUESTION_SECONDS", 60)
-# Answers that took long are shown again for twenty times as long as they took.
+# Answers that took long are shown again: what took a second for a minute.
 ANSWERS_LAST = env.bool("ANSWERS_LAST", True)
 # Bitmaps of segments that each process keeps in memory between questions.
 SEGMENT_CACHE_BYTES = 256 * 1024 * 1024

@@ -132,7 +132,7 @@ class Supervisor:
     def start_web(self) -> None:
         command = [PYTHON, "-m", "granian", "--interface", "wsgi", "--no-ws"]
         command += ["--host", self.at.host, "--port", str(self.at.port)]
-        command += ["--workers", "2", "--blocking-threads", "4", "--respawn-failed-workers"]
+        command += ["--workers", "2", "--blocking-threads", "16", "--respawn-failed-workers"]
         self.start_child("web", [*command, "config.wsgi:application"])
 
     def start_child(

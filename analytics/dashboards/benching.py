@@ -201,7 +201,11 @@ def _visits(
         dice = random.Random(number)  # noqa: S311 - chooses pages, not secrets
         urls = [url for url, *_told in pages[login.role]]
         line = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        while time.monotonic() < until:
+        while True:
+            # Nobody comes in the same instant as everybody else.
+            time.sleep(dice.expovariate(1 / THINKS_SECONDS))
+            if time.monotonic() >= until:
+                return
             url = FLOOR if dice.random() < 0.05 else dice.choice(urls)
             begun = time.perf_counter()
             line.request("GET", url, headers={"Cookie": cookies})
@@ -212,7 +216,6 @@ def _visits(
                 found[url if url == FLOOR else f"{login.role} {url}"].append(spent)
                 if response.status >= 400:
                     failures.append(f"{login.role} {url}: {response.status}")
-            time.sleep(dice.expovariate(1 / THINKS_SECONDS))
 
     threads = [threading.Thread(target=visit, args=(n,)) for n in range(users)]
     for thread in threads:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from crm.agents.models import Agent, Department
 from crm.customers.models import Contact, Customer, CustomerQuerySet, Tag
-from crm.customers.talks import Talk
+from crm.customers.talks import Talk, TalkQuerySet
 from crm.shared.formatting import masked_phone
 from crm.shared.paging import Page, keyset_page
 from crm.shared.times import day_end, day_start
@@ -144,11 +144,16 @@ class Waiting:
     messages: int
 
 
-def find_customers(user: Any, wanted: CustomerFilter) -> CustomerQuerySet:
-    """Customers within the user's scope that answer ``wanted``."""
+def find_customers(
+    user: Any, wanted: CustomerFilter, *, waiting: list[int] | None = None
+) -> CustomerQuerySet:
+    """Customers within the user's scope that answer ``wanted``.
+
+    ``waiting`` are the numbers of who waits, where they are known already.
+    """
     found = Customer.objects.for_user(user)
     if wanted.waiting:
-        found = _who_wait(found, user)
+        found = _who_wait(found, waiting or waiting_ids(user), user)
     found = found.named_like(wanted.q)
     if wanted.agents or wanted.departments:
         found = found.filter(Exists(_relations(wanted)))
@@ -171,21 +176,32 @@ def find_customers(user: Any, wanted: CustomerFilter) -> CustomerQuerySet:
     return found
 
 
-def _who_wait(found: CustomerQuerySet, user: Any) -> CustomerQuerySet:
-    """Those of ``found``, which is all that the user may see, with unanswered words to an agent.
+def waiting_ids(user: Any) -> list[int]:
+    """Numbers of customers with unanswered words to an agent whom the user may see, each once.
 
-    Their numbers are read once: as a condition it would be worked out for the page, for its total
-    and once more. Who is a friend of an agent whom the user may see is seen by the user, so that
-    the numbers alone say as much as the scope.
+    They are read once for a page: as a condition they would be worked out for its rows, for its
+    total and once more. At most ``MANY_WAIT``, which stands for more.
     """
-    if found.query.is_empty():
-        return found
+    if Customer.objects.for_user(user).query.is_empty():
+        return []
+    ids = _waiting_talks(user).values_list("customer_id", flat=True)[:MANY_WAIT]
+    return list(dict.fromkeys(ids))
+
+
+def _waiting_talks(user: Any) -> TalkQuerySet:
     agents = list(Agent.objects.for_user(user).values_list("pk", flat=True))
-    talks = Talk.unsafe_all.waiting(waiting_since()).filter(agent__in=agents)
-    ids = list(talks.values_list("customer_id", flat=True)[:MANY_WAIT])
+    return Talk.unsafe_all.waiting(waiting_since()).filter(agent__in=agents)
+
+
+def _who_wait(found: CustomerQuerySet, ids: list[int], user: Any) -> CustomerQuerySet:
+    """Those of ``found``, which is all that the user may see, who wait for an answer.
+
+    Who is a friend of an agent whom the user may see is seen by the user: the numbers alone say as
+    much as the scope.
+    """
     if len(ids) < MANY_WAIT:
         return Customer.unsafe_all.filter(_among(ids))
-    return found.filter(Exists(talks.filter(customer_id=OuterRef("pk"))))
+    return found.filter(Exists(_waiting_talks(user).filter(customer_id=OuterRef("pk"))))
 
 
 def _among(ids: list[int]) -> RawSQL:
@@ -214,11 +230,18 @@ def customer_page(
     user: Any, wanted: CustomerFilter, *, sort: str, params: Mapping[str, str], size: int = 50
 ) -> Page:
     """One page of rows, in a constant number of queries."""
-    found = find_customers(user, wanted)
-    if wanted != CustomerFilter():
+    waiting = waiting_ids(user) if wanted.waiting else []
+    found, total = find_customers(user, wanted, waiting=waiting), None
+    if wanted == CustomerFilter(waiting=True) and len(waiting) < MANY_WAIT:
+        total = len(waiting)
+    elif wanted != CustomerFilter():
         found = _few_by_number(found)
     page = keyset_page(
-        found.select_related("channel"), order=sort_order(sort), params=params, size=size
+        found.select_related("channel"),
+        order=sort_order(sort),
+        params=params,
+        size=size,
+        total=total,
     )
     return Page(customer_rows(page.rows), page.after, page.before, page.total, page.is_exact)
 

@@ -45,8 +45,12 @@ def keyset_page(
     order: Sequence[str],
     params: Mapping[str, str],
     size: int = PAGE_SIZE,
+    total: int | None = None,
 ) -> Page:
-    """The page that ``params`` asks for, with the total (approximate above ten thousand)."""
+    """The page that ``params`` asks for, with the total (approximate above ten thousand).
+
+    A ``total`` that the caller knows is not counted again.
+    """
     keys = [_Key.of(queryset, name) for name in _total_order(order)]
     names = [key.name for key in keys]
     after = _decode(params.get("after", ""), names)
@@ -59,7 +63,7 @@ def keyset_page(
     more, found = len(found) > size, found[:size]
     if backwards:
         found.reverse()
-    total, is_exact = count(queryset)
+    total, is_exact = count(queryset) if total is None else (total, True)
     return Page(
         rows=found,
         after=_encode(found[-1], keys) if found and (more or backwards) else "",

@@ -26,7 +26,7 @@ class Server:
     def __enter__(self) -> "Server":
         command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws"]
         command += ["--host", "127.0.0.1", "--port", str(self.port)]
-        command += ["--workers", "2", "--blocking-threads", "4"]
+        command += ["--workers", "2", "--blocking-threads", "16"]
         self.process = subprocess.Popen(
             [*command, self.site],
             cwd=settings.BASE_DIR,
