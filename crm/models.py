@@ -11,6 +11,7 @@ import crm.content.models
 import crm.customers.models
 import crm.customers.talks
 import crm.datasets.models
+import crm.faces.models
 import crm.fields.models
 import crm.followup.models
 import crm.gate.models

@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("content/", include("crm.content.urls")),
     path("customers/", include("crm.customers.urls")),
     path("depth/", include("crm.depth.urls")),
+    path("faces/", include("crm.faces.urls")),
     path("fields/", include("crm.fields.urls")),
     path("follow-ups/", include("crm.followup.urls")),
     path("groups/", include("crm.groups.urls")),

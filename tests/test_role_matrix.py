@@ -24,6 +24,7 @@ from crm.audiences.models import Audience
 from crm.content.models import Material, MaterialPicture
 from crm.content.pictures import store_picture
 from crm.customers.models import IdentityConflict, SavedView
+from crm.faces.models import Face
 from crm.followup.models import FollowUp
 from crm.handover.models import Handover
 from crm.imports.models import FileImport
@@ -36,7 +37,14 @@ from crm.outbox.models import OutboxItem
 from crm.outreach.models import MassBatch, MassSend, Replay
 from crm.subjects.models import SubjectRequest
 from crm.tagging.models import AudienceTag, TagBatch
-from tests.factories import make_agent, make_department, make_friend, make_group, make_user
+from tests.factories import (
+    make_agent,
+    make_department,
+    make_friend,
+    make_group,
+    make_tag,
+    make_user,
+)
 
 DISTANCES = ("own", "team", "department", "foreign")
 EVERYTHING = frozenset(DISTANCES)
@@ -70,6 +78,8 @@ SEES_OTHERS = {
     "reading_id": set(),
     # A segment is a question and holds nobody: whoever may save audiences reads all of them.
     "segment_id": {Role.LEAD, Role.MANAGER, Role.OPERATOR},
+    # Persona accounts are the corporation's, whoever wrote them down.
+    "face_id": {Role.OPERATOR, Role.MANAGER},
     "question_id": set(),
     "view_id": set(),
     # Other systems name customers by their number, and stand for the whole company.
@@ -110,6 +120,7 @@ def house(db, settings, tmp_path) -> House:
     objects = {name: {} for name in ("moment_id", "image_id", "item_id", "send_id")}
     for near in agents:  # Welcome rules are the corporation's; only operators write them.
         objects.setdefault("welcome_id", {})[near] = Welcome.objects.create(name=near, text=near).pk
+        objects.setdefault("face_id", {})[near] = Face.objects.create(name=near, tag=make_tag()).pk
         replay = Replay.objects.create(month="2026-11-01", as_of=now, made_at=now)
         objects.setdefault("replay_id", {})[near] = replay.pk
     objects["agent_id"] = {near: agent.pk for near, agent in agents.items()}

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 from django.db.models import prefetch_related_objects
+from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from crm.acquisition.models import Welcome, WelcomeSent
@@ -13,6 +14,8 @@ from crm.agents.actions import audit
 from crm.agents.models import Agent, Department, User
 from crm.content.linting import refuse_sensitive
 from crm.customers.models import Channel, Customer
+from crm.faces.models import Face
+from crm.faces.queries import greeting_faces
 from crm.outbox import actions as outbox
 from crm.outbox.actions import NewItem
 from crm.shared.text import clean_text
@@ -40,7 +43,7 @@ def queue_welcome(greeting: Greeting, *, now: datetime) -> bool:
         return False
     known = Agent.unsafe_all.filter(userid=greeting.userid)
     agent = known.select_related("department").first()
-    welcome = choose(agent, greeting.state)
+    welcome = choose(agent, greeting.state, greeting.external_userid)
     row = WelcomeSent(
         code=greeting.code,
         external_userid=greeting.external_userid,
@@ -105,9 +108,14 @@ def _name(agent: Agent | None) -> str:
     return "" if agent is None or agent.name == agent.userid else agent.name
 
 
-def choose(agent: Agent | None, state: str) -> Welcome | None:
-    """The rule for a new friend of ``agent`` who came by ``state``: highest priority first."""
+def choose(agent: Agent | None, state: str, external_userid: str = "") -> Welcome | None:
+    """The rule for a new friend of ``agent`` who came by ``state``.
+
+    Those of the faces that it concerns come first, then the others; highest priority first.
+    """
     rules = list(Welcome.objects.filter(is_active=True).select_related("channel"))
+    if any(welcome.face_id for welcome in rules):
+        rules = _with_faces(rules, greeting_faces(agent, state, external_userid))
     narrowed = [welcome for welcome in rules if not welcome.is_default]
     if narrowed:
         prefetch_related_objects(narrowed, "agents", "departments")
@@ -115,6 +123,13 @@ def choose(agent: Agent | None, state: str) -> Welcome | None:
         if _applies(welcome, agent, state):
             return welcome
     return None
+
+
+def _with_faces(rules: list[Welcome], faces: list[int]) -> list[Welcome]:
+    """Rules of these faces in their order, then those of nobody; other faces' are left out."""
+    place = {pk: n for n, pk in enumerate(faces)}
+    able = [welcome for welcome in rules if welcome.face_id is None or welcome.face_id in place]
+    return sorted(able, key=lambda welcome: place.get(welcome.face_id, len(place)))
 
 
 def _applies(welcome: Welcome, agent: Agent | None, state: str) -> bool:
@@ -141,6 +156,7 @@ class WelcomeRule:
     channel: Channel | None = None
     agents: tuple[Agent, ...] = ()
     departments: tuple[Department, ...] = ()
+    face: Face | None = None
     priority: int = 0
     is_default: bool = False
     is_active: bool = True
@@ -163,8 +179,27 @@ def save_welcome(
     row.priority, row.is_active = rule.priority, rule.is_active
     row.is_default = rule.is_default
     row.channel = None if rule.is_default else rule.channel
+    row.face = None if rule.is_default else rule.face
     row.save()
     row.agents.set(() if rule.is_default else rule.agents)
     row.departments.set(() if rule.is_default else rule.departments)
-    audit(by, "welcome.save", row, now=now, is_active=row.is_active, is_default=row.is_default)
+    told = {"is_active": row.is_active, "is_default": row.is_default, "face": row.face_id}
+    audit(by, "welcome.save", row, now=now, **told)
     return row
+
+
+@transaction.atomic
+def give_to_face(*, welcome: Welcome, face: Face | None, by: User, now: datetime) -> None:
+    """Make the words a face's own, or nobody's; raises BadWording for the default rule.
+
+    What is nobody's any more is switched off: without its face it would greet everybody.
+    """
+    row = Welcome.objects.select_for_update().get(pk=welcome.pk)
+    if row.is_default:
+        raise BadWording(
+            _("默认欢迎语是给其余所有人的，不能归某个人设；请另写一条"), field="welcome"
+        )
+    before, row.face = row.face_id, face
+    row.is_active = row.is_active and face is not None
+    row.save(update_fields=["face", "is_active", "updated_at"])
+    audit(by, "welcome.face", row, now=now, before=before, after=row.face_id)

@@ -3,12 +3,14 @@
 from typing import Any
 
 from django import forms
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from crm.acquisition.actions import WelcomeRule
 from crm.acquisition.models import Welcome
 from crm.agents.models import Agent, Department, User
 from crm.customers.models import Channel
+from crm.faces.models import Face
 
 
 class WelcomeForm(forms.Form):
@@ -23,6 +25,13 @@ class WelcomeForm(forms.Form):
     )
     is_default = forms.BooleanField(
         label=_("默认欢迎语：没有其他规则适用时使用，只有一条"), required=False
+    )
+    face = forms.ModelChoiceField(
+        Face.objects.none(),
+        label=_("人设客服"),
+        required=False,
+        empty_label=_("不属于某个人设"),
+        help_text=_("选了人设，就只欢迎它的客户，并先于其他规则"),
     )
     channel = forms.ModelChoiceField(
         Channel.objects.none(),
@@ -51,6 +60,10 @@ class WelcomeForm(forms.Form):
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        own = self.initial.get("face")
+        self.fields["face"].queryset = Face.objects.filter(
+            Q(is_archived=False) | Q(pk=own.pk if isinstance(own, Face) else None)
+        )
         self.fields["channel"].queryset = Channel.objects.filter(is_active=True)
         self.fields["departments"].queryset = Department.objects.filter(is_active=True)
         self.fields["agents"].queryset = Agent.objects.for_user(user).active()
@@ -58,7 +71,7 @@ class WelcomeForm(forms.Form):
     @staticmethod
     def initial_of(welcome: Welcome) -> dict[str, Any]:
         """What the form shows of a rule."""
-        plain = ("name", "text", "channel", "priority", "is_default", "is_active")
+        plain = ("name", "text", "face", "channel", "priority", "is_default", "is_active")
         values = {name: getattr(welcome, name) for name in plain}
         return values | {"agents": welcome.agents.all(), "departments": welcome.departments.all()}
 

@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from crm.agents.models import Agent, Department
 from crm.customers.models import Channel
+from crm.faces.models import Face
 from crm.shared.models import ScopedManager, TimeStamped
 
 
@@ -20,6 +21,15 @@ class Welcome(TimeStamped):
     agents = models.ManyToManyField(Agent, blank=True, related_name="+", verbose_name=_("员工"))
     departments = models.ManyToManyField(
         Department, blank=True, related_name="+", verbose_name=_("部门")
+    )
+    # A face's words greet its own customers only, and before those of everybody.
+    face = models.ForeignKey(
+        Face,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("人设客服"),
     )
     priority = models.SmallIntegerField(_("优先级"), default=0)
     is_default = models.BooleanField(_("默认欢迎语"), default=False)

@@ -10,6 +10,7 @@ from django.db.models.aggregates import Aggregate
 
 from crm.acquisition.models import Welcome, WelcomeSent
 from crm.agents.models import User
+from crm.faces.models import Face
 
 SINCE = timedelta(days=7)
 Outcome = WelcomeSent.Outcome
@@ -75,5 +76,17 @@ def recent_welcomes(user: User, *, now: datetime, outcome: str = "") -> Any:
 def welcome_rules(user: User, *, now: datetime) -> Any:
     """The rules in the order in which they are tried, with how often each was sent lately."""
     lately = Q(sent__in=recent_welcomes(user, now=now, outcome=Outcome.SENT))
-    rules = Welcome.objects.select_related("channel").prefetch_related("agents", "departments")
-    return rules.annotate(sent_lately=Count("sent", filter=lately, distinct=True))
+    rules = Welcome.objects.select_related("channel", "face")
+    rules = rules.prefetch_related("agents", "departments")
+    counted = rules.annotate(sent_lately=Count("sent", filter=lately, distinct=True))
+    return counted.order_by(F("face").asc(nulls_last=True), *Welcome._meta.ordering)
+
+
+def welcomes_of(face: Face) -> list[Welcome]:
+    """A face's own words, in the order in which they are tried."""
+    return list(Welcome.objects.filter(face=face).select_related("channel"))
+
+
+def welcomes_to_give() -> Any:
+    """Words that may become a face's own."""
+    return Welcome.objects.filter(face=None, is_default=False)

@@ -7,5 +7,6 @@ app_name = "acquisition"
 urlpatterns = [
     path("", views.welcome_list, name="welcomes"),
     path("new/", views.add_welcome, name="add_welcome"),
+    path("of/<int:face_id>/", views.face_welcomes, name="face_welcomes"),
     path("<int:welcome_id>/", views.edit_welcome, name="edit_welcome"),
 ]

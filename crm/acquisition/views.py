@@ -1,6 +1,7 @@
 """Welcomes: the rules, and what became of them."""
 
 from django.contrib import messages
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
@@ -10,11 +11,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from crm.acquisition import queries
-from crm.acquisition.actions import save_welcome
+from crm.acquisition.actions import give_to_face, save_welcome
 from crm.acquisition.forms import WelcomeForm
 from crm.acquisition.models import Welcome
 from crm.acquisition.wording import BadWording
 from crm.agents.access import Permission, requires
+from crm.faces.models import Face
+from crm.shared.http import is_htmx, row_number
 from crm.shared.paging import keyset_page
 
 
@@ -49,8 +52,43 @@ def edit_welcome(request: HttpRequest, welcome_id: int) -> HttpResponseBase:
     return _edit(request, get_object_or_404(Welcome, pk=welcome_id))
 
 
+@requires(Permission.FACE_EDIT)
+@require_http_methods(["GET", "POST"])
+def face_welcomes(request: HttpRequest, face_id: int) -> HttpResponseBase:
+    """The words of one persona account; a rule that is there already can become its own."""
+    face, refusal = get_object_or_404(Face, pk=face_id), ""
+    if request.method == "POST":
+        try:
+            _give(request, face)
+        except BadWording as refused:
+            refusal = str(refused)
+        else:
+            messages.success(request, _("已保存"))
+            return redirect("crm:faces:detail", face.pk)
+    context = {
+        "face": face,
+        "welcomes": queries.welcomes_of(face),
+        "others": queries.welcomes_to_give(),
+        "may_write": request.user.can(Permission.WELCOME_EDIT),
+        "refusal": refusal,
+    }
+    template = "_of_face.html" if is_htmx(request) else "of_face.html"
+    status = 422 if refusal else 200
+    return TemplateResponse(request, f"crm/acquisition/{template}", context, status=status)
+
+
+def _give(request: HttpRequest, face: Face) -> None:
+    number, now = row_number(request.POST.get("welcome")), timezone.now()
+    found = Welcome.objects.filter(pk=number).filter(Q(face=None) | Q(face=face)).first()
+    if found is None:
+        raise BadWording(_("请选择一条还不属于别的人设的欢迎语"), field="welcome")
+    to = None if request.POST.get("then") == "release" else face
+    give_to_face(welcome=found, face=to, by=request.user, now=now)
+
+
 def _edit(request: HttpRequest, welcome: Welcome | None) -> HttpResponseBase:
-    initial = WelcomeForm.initial_of(welcome) if welcome else None
+    face = Face.objects.live().filter(pk=row_number(request.GET.get("face"))).first()
+    initial = WelcomeForm.initial_of(welcome) if welcome else {"face": face}
     form = WelcomeForm(request.POST or None, initial=initial, user=request.user)
     if request.method == "POST" and form.is_valid():
         try:

@@ -54,6 +54,7 @@ class Permission(Enum):
     CONTENT_EDIT = _("维护公司素材")
     CONTENT_APPROVE = _("评定金牌话术")
     WELCOME_EDIT = _("设置欢迎语")
+    FACE_EDIT = _("设置人设客服和固定栏目")
     TAG_EDIT = _("打标签")
     HANDOVER_VIEW = _("查看继承")
     HANDOVER_PLAN = _("安排继承")
@@ -128,6 +129,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
         P.SYNC_VIEW,
         P.CALLBACK_REPLAY,
         P.WELCOME_EDIT,
+        P.FACE_EDIT,
         P.OUTBOX_VIEW,
         P.OUTBOX_RESOLVE,
         P.API_FIGURES,
@@ -138,6 +140,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
         P.CONTENT_VIEW,
         P.CONTENT_EDIT,
         P.CONTENT_APPROVE,
+        P.FACE_EDIT,
         P.SUBJECT_HANDLE,
         P.SUBJECT_APPROVE,
         P.OPT_OUT,

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from crm.agents.actions import audit
 from crm.agents.models import Agent, User
+from crm.faces.models import Face
 from crm.handover import rules
 from crm.handover.models import AGAIN, GroupTransfer, Handover, State, Transfer
 from crm.handover.planning import (
@@ -36,6 +37,7 @@ def start_handover(
     takers: Sequence[Agent],
     split: str = Split.EVEN,
     with_groups: bool = False,
+    face: Face | None = None,
     message: str = "",
     expected: int,
     by: User,
@@ -55,7 +57,8 @@ def start_handover(
     with transaction.atomic():
         # Two who plan for the same agent come one after the other.
         giver = Agent.unsafe_all.select_for_update().get(pk=giver.pk)
-        plan = make_plan(giver=giver, takers=takers, split=split, with_groups=with_groups, now=now)
+        asked = {"split": split, "with_groups": with_groups, "face": face}
+        plan = make_plan(giver=giver, takers=takers, now=now, **asked)
         if plan.moving != expected:
             words = _("可移交的客户现在是 %(now)s 位，不是刚才的 %(seen)s 位；请重新查看后确认")
             raise HandoverRefused(words % {"now": plan.moving, "seen": expected})
@@ -69,7 +72,9 @@ def start_handover(
             created_by=by,
         )
         _write(handover, plan, now=now)
-        audit(by, "handover.start", handover, now=now, customers=plan.moving, n=len(plan.groups))
+        told = {"customers": plan.moving, "n": len(plan.groups)}
+        told |= {"face": face.pk} if face else {}
+        audit(by, "handover.start", handover, now=now, **told)
     return handover
 
 

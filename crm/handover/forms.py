@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from crm.agents.models import Agent, Department, User
+from crm.faces.models import Face
 from crm.handover.models import Handover
 from crm.handover.planning import Split
 from crm.handover.queries import friends_of_agents
@@ -49,6 +50,13 @@ class PlanForm(forms.Form):
         empty_label="—",
         help_text=gettext_lazy("部门及下级部门中所有在职员工都接替"),
     )
+    face = forms.ModelChoiceField(
+        Face.objects.none(),
+        label=gettext_lazy("只移交给人设客服"),
+        required=False,
+        empty_label="—",
+        help_text=gettext_lazy("选了人设，只移交属于它、还不是它好友的客户，其余留在原员工名下"),
+    )
     split = forms.ChoiceField(
         label=gettext_lazy("分配方式"),
         choices=Split.choices,
@@ -75,6 +83,7 @@ class PlanForm(forms.Form):
         self.fields["team"].queryset = Department.objects.filter(
             is_active=True, pk__in=agents.values("department_id")
         )
+        self.fields["face"].queryset = Face.objects.live()
         self.user = user
 
     def plan(self) -> dict[str, Any]:
@@ -90,6 +99,7 @@ class PlanForm(forms.Form):
             "takers": [takers[pk] for pk in sorted(takers)],
             "split": got["split"],
             "with_groups": got["with_groups"],
+            "face": got["face"],
         }
 
 

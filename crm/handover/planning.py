@@ -11,11 +11,14 @@ from django.utils.translation import gettext_lazy as _
 
 from crm.agents.models import Agent
 from crm.customers.models import Contact
+from crm.faces.models import Face
+from crm.faces.queries import ids_to_hand
 from crm.groups.models import Group
 from crm.handover import rules
 from crm.handover.models import Transfer
 
 OPEN_ELSEWHERE, TOO_OFTEN, NO_ROOM = "open_elsewhere", "too_often", "no_room"
+NOT_OF_FACE = "not_of_face"
 
 
 class Split(TextChoices):
@@ -69,14 +72,21 @@ def make_plan(
     takers: Sequence[Agent],
     split: str = Split.EVEN,
     with_groups: bool = False,
+    face: Face | None = None,
     now: datetime,
 ) -> Plan:
-    """What a handover would do now; changes nothing. Raises HandoverRefused."""
+    """What a handover would do now; changes nothing. Raises HandoverRefused.
+
+    With ``face`` only the customers move who are to be handed to that persona account.
+    """
     resigned = rules.is_resigned(giver, now=now)
     rules.check_takers(giver, takers)
     contacts = Contact.unsafe_all.current().filter(agent=giver).order_by("added_at", "pk")
     ids = list(contacts.values_list("customer_id", flat=True))
     held = obstacles(ids, resigned=resigned, now=now)
+    if face is not None:
+        meant = set(ids_to_hand(face).filter(pk__in=ids).values_list("pk", flat=True))
+        held |= {pk: NOT_OF_FACE for pk in ids if pk not in meant}
     able = [pk for pk in ids if pk not in held]
     given = share_out(
         able, room=rules.room_of(takers), load=rules.load_of(takers), level=split == Split.LEVEL

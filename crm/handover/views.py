@@ -12,13 +12,14 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from crm.agents.access import Permission, Scope, requires
 from crm.customers.models import Customer
+from crm.faces.models import Face
 from crm.handover import actions, queries
 from crm.handover.forms import PlanForm, RetryForm
 from crm.handover.models import AGAIN, Handover, State, Transfer
 from crm.handover.planning import make_plan
 from crm.handover.rules import HandoverRefused
 from crm.handover.words import reason_words
-from crm.shared.http import STOP_POLLING
+from crm.shared.http import STOP_POLLING, row_number
 from crm.shared.paging import keyset_page
 
 
@@ -43,7 +44,7 @@ def plan_handover(request: HttpRequest) -> HttpResponseBase:
     if request.method == "POST":
         return _start(request)
     asked = "split" in request.GET
-    initial = {"giver": request.GET.get("giver")}
+    initial = {"giver": request.GET.get("giver")} | _initial_face(request)
     form = PlanForm(request.GET if asked else None, initial=initial, user=request.user)
     plan = None
     if asked and form.is_valid():
@@ -52,6 +53,14 @@ def plan_handover(request: HttpRequest) -> HttpResponseBase:
         except HandoverRefused as refusal:
             form.add_error(refusal.field, str(refusal))
     return _plan_page(request, form, plan)
+
+
+def _initial_face(request: HttpRequest) -> dict:
+    """The persona account that the address names, with its agents as those who take over."""
+    face = Face.objects.live().filter(pk=row_number(request.GET.get("face"))).first()
+    if face is None:
+        return {}
+    return {"face": face, "takers": list(face.members.values_list("agent_id", flat=True))}
 
 
 def _start(request: HttpRequest) -> HttpResponseBase:

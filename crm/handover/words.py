@@ -7,6 +7,7 @@ from crm.wecom.errors import words_for
 _WORDS = {
     "open_elsewhere": _("正在另一次移交中"),
     "too_often": _("90 天内已移交两次"),
+    "not_of_face": _("不是要移交给这个人设的客户"),
     "no_room": _("接替员工的客户数将达上限"),
     "gone": _("已不是原员工的好友"),
     "group_gone": _("已不是原群主的群"),

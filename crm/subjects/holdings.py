@@ -159,7 +159,7 @@ crm.DatasetKind crm.DatasetFact crm.Field crm.PlatformQuota crm.QuietHours crm.Q
 crm.TouchRule crm.Handover crm.GroupTransfer crm.ImportMapping crm.Moment crm.MomentImage
 crm.MomentTask crm.ListedMoment crm.FactKind crm.FactRemoval crm.ReceiveCap crm.AgentSend
 crm.Replay crm.MassSend crm.MassBatch crm.AgentDay crm.OwnerDay crm.Reconcile crm.SyncRun
-crm.TagBatch crm.AudienceTag crm.Shift crm.CalendarDay
+crm.TagBatch crm.AudienceTag crm.Shift crm.CalendarDay crm.Face crm.FaceAgent
 crm.Material crm.MaterialVersion crm.MaterialUse crm.SensitiveWord crm.ShortLink crm.LinkClick
 crm.FactRule crm.MaterialPicture
 crm.PersonaPlan crm.PersonaCuts crm.MemberTier crm.MemberBenefit crm.SceneRule
