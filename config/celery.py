@@ -61,6 +61,8 @@ BEAT_SCHEDULE: dict[str, dict] = {
     "moments-follow": every(5, "crm.moments.tasks.follow_due"),
     "moments-remind": every(60, "crm.moments.tasks.remind_laggards"),
     "moments-keep-house": every(24 * 3600, "crm.moments.tasks.keep_house"),
+    "slots-settle": every(60, "crm.slots.tasks.settle_slots"),
+    "slots-fill": every(600, "crm.slots.tasks.fill_slots"),
     "identity-merge": every(60, "crm.identity.tasks.merge_agreeing"),
     "identity-phones": every(24 * 3600, "crm.identity.tasks.note_same_phones"),
     "tagging-run": every(15, "crm.tagging.tasks.run_waiting_tagging"),

@@ -27,6 +27,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("personas/", include("crm.personas.urls")),
     path("sends/", include("crm.outreach.urls")),
     path("plan/", include("crm.planner.urls")),
+    path("slots/", include("crm.slots.urls")),
     path("subject-requests/", include("crm.subjects.urls")),
     path("sync/", include("crm.sync.urls")),
     path("tags/", include("crm.tagging.urls")),

@@ -35,6 +35,7 @@ from crm.moments.images import store_image
 from crm.moments.models import Moment, MomentTask
 from crm.outbox.models import OutboxItem
 from crm.outreach.models import MassBatch, MassSend, Replay
+from crm.slots.models import PostSlot
 from crm.subjects.models import SubjectRequest
 from crm.tagging.models import AudienceTag, TagBatch
 from tests.factories import (
@@ -80,6 +81,7 @@ SEES_OTHERS = {
     "segment_id": {Role.LEAD, Role.MANAGER, Role.OPERATOR},
     # Persona accounts are the corporation's, whoever wrote them down.
     "face_id": {Role.OPERATOR, Role.MANAGER},
+    "slot_id": {Role.LEAD, Role.OPERATOR, Role.MANAGER},
     "question_id": set(),
     "view_id": set(),
     # Other systems name customers by their number, and stand for the whole company.
@@ -120,7 +122,11 @@ def house(db, settings, tmp_path) -> House:
     objects = {name: {} for name in ("moment_id", "image_id", "item_id", "send_id")}
     for near in agents:  # Welcome rules are the corporation's; only operators write them.
         objects.setdefault("welcome_id", {})[near] = Welcome.objects.create(name=near, text=near).pk
-        objects.setdefault("face_id", {})[near] = Face.objects.create(name=near, tag=make_tag()).pk
+        face = Face.objects.create(name=near, tag=make_tag())
+        objects.setdefault("face_id", {})[near] = face.pk
+        objects.setdefault("slot_id", {})[near] = PostSlot.objects.create(
+            name=near, face=face, weekdays=[0], at="08:00", topic="x", since=now, kept_by=stranger
+        ).pk
         replay = Replay.objects.create(month="2026-11-01", as_of=now, made_at=now)
         objects.setdefault("replay_id", {})[near] = replay.pk
     objects["agent_id"] = {near: agent.pk for near, agent in agents.items()}

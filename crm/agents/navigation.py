@@ -70,6 +70,7 @@ SECTIONS = (
             Place("crm:subjects:consents", _("存档同意"), "check-circle", P.SUBJECT_HANDLE),
             Place("crm:handover:list", _("继承"), "arrows-right-left", P.HANDOVER_VIEW),
             Place("crm:acquisition:welcomes", _("欢迎语"), "hand-raised", P.WELCOME_EDIT),
+            Place("crm:slots:list", _("固定栏目"), "clock", P.SEND_VIEW),
             Place("crm:faces:list", _("人设客服"), "face-smile", P.FACE_EDIT),
         ),
     ),

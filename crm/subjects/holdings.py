@@ -160,6 +160,7 @@ crm.TouchRule crm.Handover crm.GroupTransfer crm.ImportMapping crm.Moment crm.Mo
 crm.MomentTask crm.ListedMoment crm.FactKind crm.FactRemoval crm.ReceiveCap crm.AgentSend
 crm.Replay crm.MassSend crm.MassBatch crm.AgentDay crm.OwnerDay crm.Reconcile crm.SyncRun
 crm.TagBatch crm.AudienceTag crm.Shift crm.CalendarDay crm.Face crm.FaceAgent
+crm.PostSlot crm.SlotDate
 crm.Material crm.MaterialVersion crm.MaterialUse crm.SensitiveWord crm.ShortLink crm.LinkClick
 crm.FactRule crm.MaterialPicture
 crm.PersonaPlan crm.PersonaCuts crm.MemberTier crm.MemberBenefit crm.SceneRule
