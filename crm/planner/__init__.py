@@ -1,4 +1,4 @@
-"""The calendar of everything that goes out (排期): Moments, sends, group posts, and welcomes sent.
+"""The calendar of everything that goes out (排期): Moments, sends, group posts, slots, welcomes.
 
 It owns no table: it reads the rooms below and moves what has not begun by their own actions. Days
 bear holidays, make-up workdays, lunar festivals and solar terms (``occasions``). What surprises:

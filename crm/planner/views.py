@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from crm.agents.access import Permission, Scope, requires
+from crm.faces.models import Face
 from crm.moments.actions import reschedule_moment
 from crm.moments.models import Moment
 from crm.moments.schedule import instant_of
@@ -24,8 +25,9 @@ from crm.planner.calendar import CHANNELS, MOMENT, entries, read_calendar
 from crm.planner.occasions import next_occasions
 from crm.shared.calendars import YEARS
 from crm.shared.errors import DomainError
-from crm.shared.http import safe_next
+from crm.shared.http import row_number, safe_next
 from crm.shared.times import corp_zone, local_day
+from crm.slots.filling import settle
 
 VIEWS = ("month", "week", "agenda")
 AGENDA_DAYS, AGENDA_ROWS = 42, 100
@@ -34,16 +36,18 @@ AGENDA_DAYS, AGENDA_ROWS = 42, 100
 @requires(Permission.SEND_VIEW, scope=Scope.SEND)
 @require_GET
 def calendar(request: HttpRequest) -> HttpResponse:
-    """A month, a week or an agenda of Moments, sends and group posts."""
+    """A month, a week or an agenda of Moments, sends, group posts and slots."""
     now = timezone.now()
     view = request.GET.get("view") if request.GET.get("view") in VIEWS else "month"
     on = _day(request.GET.get("on")) or local_day(now)
-    channel = request.GET.get("channel", "")
+    channel, face = request.GET.get("channel", ""), _face(request)
     context = {
         "view": view,
         "on": on,
         "channel": channel,
         "channels": [(name, label, name == channel) for name, label in CHANNELS.items()],
+        "face": face,
+        "faces": list(Face.objects.live()),
         "weekdays": WEEKDAYS,
         "may_send": request.user.can(Permission.SEND_PLAN),
         "may_post": request.user.can(Permission.MOMENT_SCHEDULE),
@@ -52,14 +56,15 @@ def calendar(request: HttpRequest) -> HttpResponse:
     }
     if view == "agenda":
         last = on + timedelta(days=AGENDA_DAYS - 1)
-        found = entries(request.user, first=on, last=last, channels=[channel], now=now)
+        asked = {"channels": [channel], "now": now, "face": face}
+        found = entries(request.user, first=on, last=last, **asked)
         context["rows"] = found[:AGENDA_ROWS]
         # At least a day further on, however full the first one is.
         after = [entry for entry in found[AGENDA_ROWS:] if local_day(entry.at) > on]
         context["goes_on"] = local_day(after[0].at) if after else None
     else:
         context["calendar"] = read_calendar(
-            request.user, view=view, on=on, channels=[channel], now=now
+            request.user, view=view, on=on, channels=[channel], now=now, face=face
         )
     return TemplateResponse(request, "crm/planner/calendar.html", context)
 
@@ -84,6 +89,7 @@ def move(request: HttpRequest) -> HttpResponseBase:
 def _move(request: HttpRequest, number: int, version: int, day: date) -> None:
     now = timezone.now()
     if request.POST.get("channel") == MOMENT:
+        settle(now=now)  # What is missed by now stays so, wherever its draft goes.
         moment = get_object_or_404(Moment.objects.for_user(request.user), pk=number)
         wall = datetime.fromisoformat(moment.publish_wall)
         reschedule_moment(
@@ -103,6 +109,10 @@ def _move(request: HttpRequest, number: int, version: int, day: date) -> None:
         by=request.user,
         now=now,
     )
+
+
+def _face(request: HttpRequest) -> Face | None:
+    return Face.objects.filter(pk=row_number(request.GET.get("face"))).first()
 
 
 def _day(text: str | None) -> date | None:
