@@ -34,7 +34,7 @@ def materials(by, n: int, **values) -> list[Material]:
     ]
 
 
-def a_slot(by, face, **values) -> PostSlot:
+def a_slot(by, face, *, now: datetime = NOW, **values) -> PostSlot:
     plain = {
         "name": "早安问候",
         "face": face,
@@ -43,7 +43,7 @@ def a_slot(by, face, **values) -> PostSlot:
         "reuse_days": 3,
         "topic": "早安",
     }
-    return save_slot(content=SlotContent(**plain | values), by=by, now=NOW)
+    return save_slot(content=SlotContent(**plain | values), by=by, now=now)
 
 
 def day(n: int) -> date:

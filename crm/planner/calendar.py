@@ -72,6 +72,11 @@ class Entry:
         return f"{label} · {CHANNELS[SLOT]}" if self.is_of_slot else label
 
     @property
+    def short_label(self) -> str | Promise:
+        """The same where there is little room."""
+        return CHANNELS[SLOT if self.is_of_slot else self.channel]
+
+    @property
     def time(self) -> str:
         """The time of day, in the corporation's zone."""
         return f"{self.at.astimezone(corp_zone()):%H:%M}"
