@@ -1,7 +1,6 @@
 """Welcomes: the rules, and what became of them."""
 
 from django.contrib import messages
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
@@ -78,12 +77,14 @@ def face_welcomes(request: HttpRequest, face_id: int) -> HttpResponseBase:
 
 
 def _give(request: HttpRequest, face: Face) -> None:
-    number, now = row_number(request.POST.get("welcome")), timezone.now()
-    found = Welcome.objects.filter(pk=number).filter(Q(face=None) | Q(face=face)).first()
+    released = request.POST.get("then") == "release"
+    # Only what is its own can be taken from it, only what is nobody's can become its own.
+    rows = Welcome.objects.filter(face=face if released else None)
+    found = rows.filter(pk=row_number(request.POST.get("welcome"))).first()
     if found is None:
         raise BadWording(_("请选择一条还不属于别的人设的欢迎语"), field="welcome")
-    to = None if request.POST.get("then") == "release" else face
-    give_to_face(welcome=found, face=to, by=request.user, now=now)
+    to = None if released else face
+    give_to_face(welcome=found, face=to, by=request.user, now=timezone.now())
 
 
 def _edit(request: HttpRequest, welcome: Welcome | None) -> HttpResponseBase:

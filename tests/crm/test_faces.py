@@ -275,6 +275,10 @@ def test_a_manager_gives_words_to_a_face_and_what_is_released_greets_nobody(clie
     assert client.post(of_face, {"welcome": words.pk, "then": "release"}).status_code == 302
     words.refresh_from_db()
     assert (words.face, words.is_active) == (None, False)
+    # What was never its own cannot be switched off from here.
+    general = written("全员")
+    assert client.post(of_face, {"welcome": general.pk, "then": "release"}).status_code == 422
+    assert Welcome.objects.get(pk=general.pk).is_active
     with pytest.raises(BadWording):
         give_to_face(welcome=written("默认", is_default=True), face=face, by=operator, now=NOW)
 
