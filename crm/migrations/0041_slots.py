@@ -45,7 +45,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('on', models.DateField(verbose_name='日期')),
                 ('due_at', models.DateTimeField(verbose_name='时间')),
-                ('reason', models.CharField(blank=True, choices=[('no_pool', '素材池里没有素材'), ('unfit', '素材池里没有能直接发朋友圈的素材（带链接、变量、敏感词或已过期）'), ('resting', '素材都在间隔期内'), ('no_agents', '人设客服没有在职员工'), ('no_face', '人设客服已归档'), ('no_time', '当天没有这个时间（调整夏令时）'), ('cancelled', '草稿已取消'), ('not_yet', '提前十四天排')], max_length=12, verbose_name='空缺原因')),
+                ('reason', models.CharField(blank=True, choices=[('no_pool', '素材池里没有素材'), ('unfit', '素材池里没有能直接发朋友圈的素材（没有封面的链接、小程序、变量、敏感词或已过期）'), ('resting', '素材都在间隔期内'), ('no_agents', '人设客服没有在职员工'), ('no_face', '人设客服已归档'), ('no_time', '当天没有这个时间（调整夏令时）'), ('cancelled', '草稿已取消'), ('not_yet', '提前十四天排')], max_length=12, verbose_name='空缺原因')),
                 ('outcome', models.CharField(blank=True, choices=[('planned', '已排'), ('empty', '空缺'), ('missed', '已错过'), ('done', '已发出')], max_length=8, verbose_name='结果')),
                 ('settled_at', models.DateTimeField(null=True, verbose_name='结束时间')),
                 ('moment', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='crm.moment', verbose_name='朋友圈')),

@@ -8,6 +8,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from crm.agents.actions import audit
 from crm.agents.models import Agent
+from crm.content.cards import title_of
 from crm.content.models import Material, MaterialUse
 from crm.content.variables import has_variables
 from crm.moments.actions import draft_moment
@@ -131,6 +132,9 @@ class _Filler:
             sender_ids=self.sender_ids,
             tag_ids=self.tag_ids,
             material_id=material.pk,
+            picture=material.picture,
+            link_url=material.link_url,
+            link_title=title_of(material) if material.link_url else "",
         )
 
 
@@ -144,9 +148,12 @@ def pool(slot: PostSlot) -> QuerySet[Material]:
 
 
 def _is_fit(material: Material) -> bool:
-    """A post with a link needs a cover, which no material has; one with variables is for one."""
+    """Whether a post can be made of it alone: a link needs its cover, variables are for one."""
     return (
-        bool(material.text.strip()) and not material.link_url and not has_variables(material.text)
+        bool(material.text.strip() or material.picture_id)
+        and not material.app_id
+        and not (material.link_url and material.picture_id is None)
+        and not has_variables(material.text)
     )
 
 

@@ -49,7 +49,7 @@ class SlotForm(forms.Form):
         label=_("列出的素材"),
         required=False,
         widget=ManyChoices,
-        help_text=_("只列不带链接的文字；配图在草稿里加"),
+        help_text=_("只列能直接发朋友圈的：文字、图片、有封面的链接；每篇都可以在草稿里再改"),
     )
     reuse_days = forms.IntegerField(
         label=_("同一素材间隔天数"),
@@ -68,7 +68,8 @@ class SlotForm(forms.Form):
         self.fields["at"].help_text = settings.CORP_TIME_ZONE
         listed = Q(pk__in=slot.materials.values("pk")) if slot else Q(pk=None)
         shared = Material.objects.for_user(user).exclude(tier=Material.Tier.PERSONAL)
-        able = Q(is_archived=False, link_url="")
+        covered = Q(link_url="") | Q(picture__isnull=False)
+        able = Q(is_archived=False, app_id="") & covered
         self.fields["materials"].queryset = shared.filter(able | listed)
 
     def content(self) -> SlotContent:

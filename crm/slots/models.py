@@ -58,7 +58,10 @@ class SlotDate(models.Model):
 
     class Reason(models.TextChoices):
         NO_POOL = "no_pool", _("素材池里没有素材")
-        UNFIT = "unfit", _("素材池里没有能直接发朋友圈的素材（带链接、变量、敏感词或已过期）")
+        UNFIT = (
+            "unfit",
+            _("素材池里没有能直接发朋友圈的素材（没有封面的链接、小程序、变量、敏感词或已过期）"),
+        )
         RESTING = "resting", _("素材都在间隔期内")
         NO_AGENTS = "no_agents", _("人设客服没有在职员工")
         NO_FACE = "no_face", _("人设客服已归档")

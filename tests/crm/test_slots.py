@@ -5,12 +5,14 @@ from datetime import UTC, date, datetime, time
 from itertools import pairwise
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 
 from crm.agents.access import Role
 from crm.agents.models import Agent, AuditEntry
 from crm.audiences.actions import freeze_audience
 from crm.content.models import Material, MaterialUse, SensitiveWord
+from crm.content.pictures import store_picture
 from crm.faces.actions import archive_face
 from crm.moments.actions import (
     NotAllowed,
@@ -29,6 +31,7 @@ from crm.slots.models import PostSlot, SlotDate
 from crm.slots.pattern import HORIZON, due_at
 from crm.tagging.models import AudienceTag
 from tests.factories import make_agent, make_department, make_friend, make_tag, make_user
+from tests.moment_world import picture
 from tests.slot_world import (
     NOW,
     TODAY,
@@ -252,3 +255,49 @@ def test_twin_without_the_lock_two_workers_write_two(monkeypatch):
         if written > 13:
             break
     assert written > 13
+
+
+def test_pictures_and_links_with_a_cover_go_on_the_post_and_what_lacks_one_stays(
+    operator, tmp_path, settings
+):
+    settings.MEDIA_ROOT = tmp_path
+    face = a_face(operator)
+    upload = SimpleUploadedFile("湖.png", picture().read())
+    scenery = store_picture(upload=upload, name="湖.png", by=operator)
+    materials(operator, 1, kind="image", title="晨景", text="", picture=scenery)
+    materials(
+        operator,
+        1,
+        kind="link",
+        title="有封面",
+        text="看看",
+        picture=scenery,
+        link_url="https://a.example/1",
+        link_title="路线",
+    )
+    materials(
+        operator,
+        1,
+        kind="link",
+        title="没有封面",
+        text="看看",
+        link_url="https://a.example/2",
+        link_title="路线",
+    )
+    materials(
+        operator,
+        1,
+        kind="program",
+        title="小程序",
+        text="",
+        app_id="wx1234",
+        app_page="p",
+        picture=scenery,
+    )
+    slot = a_slot(operator, face, reuse_days=1)
+    fill_slot(slot.pk, now=NOW)
+    posts = list(Moment.unsafe_all.order_by("publish_at"))
+    assert {post.material.title for post in posts} == {"晨景", "有封面"}
+    for post in posts:
+        [image] = post.images.all()
+        assert (image.sha256, image.is_cover) == (scenery.sha256, bool(post.link_url))
