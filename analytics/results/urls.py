@@ -1,6 +1,6 @@
 from django.urls import path
 
-from analytics.results import post_views, views
+from analytics.results import post_views, review_views, views
 from analytics.results.api import PostsView, SendResultsView
 
 app_name = "results"
@@ -8,6 +8,17 @@ app_name = "results"
 urlpatterns = [
     path("reports/sends/<int:send_id>/", views.send_results, name="send"),
     path("reports/sends/<int:send_id>/export/", views.export_results, name="export"),
+    path("reports/sends/<int:send_id>/review/", review_views.send_review, name="review"),
+    path("reports/sends/<int:send_id>/review/costs/", review_views.note_cost, name="cost"),
+    path("reports/sends/<int:send_id>/review/costs/drop/", review_views.drop_cost, name="uncost"),
+    path("reports/sends/<int:send_id>/review/lessons/", review_views.note_lesson, name="lesson"),
+    path("reports/sends/<int:send_id>/review/next/", review_views.start_next, name="next"),
+    path("reports/sends/<int:send_id>/review/export/", review_views.export_review, name="file"),
+    path(
+        "api/v1/analytics/sends/<int:send_id>/review",
+        review_views.ReviewView.as_view(),
+        name="review_api",
+    ),
     path("reports/moments/", post_views.posts, name="posts"),
     path("reports/moments/export/", post_views.export_posts, name="export_posts"),
     path("reports/moments/<int:moment_id>/", post_views.moment_results, name="moment"),

@@ -13,6 +13,7 @@ from crm.customers.models import Customer
 from crm.gate.models import ContentKind
 from crm.groups.models import Group
 from crm.outreach.caps import AgentSend, ReceiveCap, SendSlot
+from crm.outreach.learned import SendCost, SendLesson
 from crm.outreach.replays import Replay, ReplayStop
 from crm.shared.models import ScopedManager, TimeStamped
 from crm.wecom.mass_records import MassStatus
@@ -26,6 +27,8 @@ __all__ = [
     "ReceiveCap",
     "Replay",
     "ReplayStop",
+    "SendCost",
+    "SendLesson",
     "SendSlot",
 ]
 
@@ -101,6 +104,9 @@ class MassSend(TimeStamped):
     version = models.IntegerField(_("版本"), default=1)
     content_hash = models.CharField(_("内容摘要"), max_length=64)
     planned = models.IntegerField(_("计划人数"), default=0)
+    follows = models.ForeignKey(
+        "self", models.SET_NULL, null=True, related_name="+", verbose_name=_("接着哪次群发")
+    )
     submitted_by = models.ForeignKey(
         User, models.SET_NULL, null=True, related_name="+", verbose_name=_("提交人")
     )

@@ -67,6 +67,7 @@ def compose_send(request: HttpRequest, send_id: int | None = None) -> HttpRespon
                 return redirect("crm:outreach:detail", saved.pk)
     version = _version(request) or (send.version if send else 0)
     context = {"form": form, "send": send, "version": version, "material": material}
+    context["lessons"] = queries.lessons_before(send) if send else ()
     context |= {"fill_at": fill_at, "carried": send if send and send.material_id else material}
     return TemplateResponse(request, "crm/outreach/compose.html", context, status=status)
 

@@ -1,0 +1,146 @@
+"""The review of a send: what was planned, what came of it, what it cost, what was learned.
+
+Reached are those to whom WeCom says that it was sent. Money is what the people of the plan paid
+less what went back in the days of observation; without a control that is not what the send earned.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from analytics.results.aftermath import Aftermath, aftermath
+from analytics.results.figures import starts_of
+from analytics.results.judging import Judgement
+from crm.agents.models import User
+from crm.links.queries import Openings, codes_in, openings_of
+from crm.outreach.learned import SendCost, SendLesson
+from crm.outreach.queries import Tally, tally
+
+DEFINITION_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Review:
+    """Everything of one send, within the viewer's scope."""
+
+    found: Judgement
+    tally: Tally
+    links: list[Openings]
+    after: list[Aftermath]
+    costs: list[SendCost]
+    lessons: list[SendLesson]
+
+    @property
+    def orders(self) -> int:
+        """People of the plan who ordered."""
+        return len(self.found.people("treated", "ordered"))
+
+    @property
+    def money_cents(self) -> int:
+        """What the people of the plan paid, less what went back."""
+        values = self.found.found.values["money"][~self.found.found.held]
+        return round(float(values.sum()) * 100)
+
+    @property
+    def cost_cents(self) -> int | None:
+        """The sum of the lines; None where nobody wrote any down, which is not nothing."""
+        return sum(cost.amount_cents for cost in self.costs) if self.costs else None
+
+    @property
+    def opened(self) -> int:
+        return sum(link.opened for link in self.links)
+
+    def cost_per(self, count: int) -> int | None:
+        """Cents for each of ``count``; None where there is no cost or nobody."""
+        if self.cost_cents is None or not count:
+            return None
+        return round(self.cost_cents / count)
+
+    @property
+    def alarming(self) -> list[Aftermath]:
+        """Accounts that were deleted by more people than usual."""
+        return [row for row in self.after if row.is_high]
+
+    @property
+    def eats_the_asset(self) -> bool:
+        """Whether relations are lost beyond the usual, whatever was sold."""
+        return bool(self.alarming)
+
+    def as_json(self) -> dict[str, Any]:
+        """The answer as the API prints it; money in cents."""
+        return {
+            "send": self.found.send.pk,
+            "days": self.found.days,
+            "is_over": self.found.is_over,
+            "planned": self.tally.planned,
+            "reached": self.tally.received,
+            "not_reached": [
+                {"state": part.state, "reason": part.reason, "customers": part.count}
+                for part in self.tally.parts
+                if part.state != "done"
+            ],
+            "ordered": self.orders,
+            "money_cents": self.money_cents,
+            "replied": len(self.found.people("treated", "replied")),
+            "links": [
+                {"title": one.link.title, "opened": one.opened, "visitors": one.visitors}
+                for one in self.links
+            ],
+            "cost_cents": self.cost_cents,
+            "cost_per_reached_cents": self.cost_per(self.tally.received),
+            "cost_per_order_cents": self.cost_per(self.orders),
+            "deletions_above_usual": [row.agent for row in self.alarming],
+            "eats_the_asset": self.eats_the_asset,
+            "lessons": [lesson.text for lesson in self.lessons],
+            "definition_version": DEFINITION_VERSION,
+        }
+
+
+def review(found: Judgement, *, user: User) -> Review:
+    """The review that belongs to a judgement."""
+    send = found.send
+    words = " ".join((send.text, send.link_url))
+    return Review(
+        found=found,
+        tally=tally(send, user),
+        links=openings_of(codes_in(words), since=send.send_at, until=found.ends_at),
+        after=aftermath(starts_of(send), user),
+        costs=list(send.costs.select_related("noted_by__agent")),
+        lessons=list(send.lessons.select_related("noted_by__agent")),
+    )
+
+
+def definition() -> str:
+    """What the numbers of the page mean."""
+    return _(
+        "送达以企业微信的结果为准。下单和净收入是计划收到的人在观察期内的付款减退款；"
+        "没有对照组时不等于群发带来的。打开次数按短链接在观察期内计，同一链接用在别处的也算在内。"
+        "删除与该员工前四周每 48 小时的平均相比（精确检验，p < 0.05 才算高于平时）。"
+    )
+
+
+def file_rows(found: Review) -> Iterator[list[Any]]:
+    """The review as rows of a file: section, what, value, note."""
+    send = found.found.send
+    plan, result, cost = _("计划"), _("结果"), _("成本")
+    yield [plan, _("名称"), send.title, ""]
+    yield [plan, _("发送时间"), send.send_at, ""]
+    yield [plan, _("计划人数"), found.tally.planned, ""]
+    for part in found.tally.parts:
+        yield [plan, part.label, part.count, part.reason]
+    yield [result, _("送达"), found.tally.received, ""]
+    yield [result, _("回复"), len(found.found.people("treated", "replied")), ""]
+    yield [result, _("下单"), found.orders, ""]
+    yield [result, _("净收入（元）"), found.money_cents / 100, ""]
+    for link in found.links:
+        yield [result, _("打开次数"), link.opened, link.link.title]
+    for row in found.alarming:
+        yield [result, _("删除高于平时"), row.deletions, row.agent]
+    for line in found.costs:
+        yield [cost, line.label, line.amount_cents / 100, line.source]
+    if found.cost_cents is not None:
+        yield [cost, _("合计（元）"), found.cost_cents / 100, ""]
+    for lesson in found.lessons:
+        yield [_("经验"), lesson.noted_at, lesson.text, ""]
