@@ -22,6 +22,7 @@ import psycopg
 import pytest
 
 from config import addresses, embedded
+from config.demo_data import steps
 from config.processes import Lock, holder
 from tests.waiting import eventually
 
@@ -365,3 +366,14 @@ def test_a_killed_supervisor_leaves_nothing_and_the_next_start_works(place, star
     assert again.process.wait(15) == 1
     assert "doorbell stopped by itself" in again.text()
     nothing_runs(place)
+
+
+def test_a_past_without_a_file_has_no_step_for_it(tmp_path):
+    names = {step.name for step in steps(tmp_path)}
+    assert {"customers", "members"} <= names
+    files = tmp_path / "sandbox" / "files"
+    files.mkdir(parents=True)
+    (files / "customers.csv").touch()
+    (files / "orders.csv").touch()
+    names = {step.name for step in steps(tmp_path)}
+    assert {"customers", "orders"} <= names and "members" not in names
