@@ -49,27 +49,61 @@ class FactQuerySet(models.QuerySet):
 
 
 class Fact(models.Model):
-    """事实: something that happened to a customer at an instant; appended, never edited."""
+    """事实: something that happened to a customer at an instant; appended, never edited.
+
+    That what it names exists is checked once for all facts of a statement (``fact_parents_exist``
+    and ``fact_is_kept`` in migration 0043), which costs a tenth of a foreign key a row.
+    """
 
     customer = models.ForeignKey(
-        "crm.Customer", models.PROTECT, related_name="facts", db_index=False, verbose_name=_("客户")
+        "crm.Customer",
+        models.PROTECT,
+        related_name="facts",
+        db_index=False,
+        db_constraint=False,
+        verbose_name=_("客户"),
     )
     kind = models.ForeignKey(
-        FactKind, models.PROTECT, related_name="+", db_index=False, verbose_name=_("种类")
+        FactKind,
+        models.PROTECT,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+        verbose_name=_("种类"),
     )
     at = models.DateTimeField(_("发生时间"))
     recorded_at = models.DateTimeField(_("记录时间"))
     agent = models.ForeignKey(
-        "crm.Agent", models.PROTECT, null=True, related_name="+", db_index=False
+        "crm.Agent",
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
     )
     group = models.ForeignKey(
-        "crm.Group", models.PROTECT, null=True, related_name="+", db_index=False
+        "crm.Group",
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
     )
     channel = models.ForeignKey(
-        "crm.Channel", models.PROTECT, null=True, related_name="+", db_index=False
+        "crm.Channel",
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
     )
     order = models.ForeignKey(
-        "crm.Order", models.PROTECT, null=True, related_name="+", db_index=False
+        "crm.Order",
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
     )
     amount_cents = models.BigIntegerField(_("金额（分）"), null=True)
     source = models.CharField(_("来源"), max_length=32)
