@@ -21,17 +21,35 @@ RANKED_FROM = 3
 
 _FIGURES = """
 with friends as (
-    select agent_id, count(*) as friends
-    from crm_contact
-    where agent_id = any(%(agents)s::bigint[]) and status = 'active'
+    select agent_id, sum(n) as friends
+    from analytics_agentfriends
+    where agent_id = any(%(agents)s::bigint[])
     group by agent_id
 ),
 happened as (
     select agent_id, sum(added) as added, sum(lost) as lost, sum(dropped) as dropped,
            sum(received) as received, sum(sent) as sent
-    from analytics_agentday
-    where agent_id = any(%(agents)s::bigint[])
-      and on_day >= %(first)s and on_day <= %(last)s
+    from (
+        select agent_id, added, lost, dropped, received, sent
+        from analytics_agentweek
+        where agent_id = any(%(agents)s::bigint[])
+          and on_day >= %(monday)s and on_day < %(rest)s
+        union all
+        select agent_id, added, lost, dropped, received, sent
+        from analytics_agentday
+        where agent_id = any(%(agents)s::bigint[]) and is_merged
+          and on_day >= %(first)s and on_day < %(monday)s
+        union all
+        select agent_id, added, lost, dropped, received, sent
+        from analytics_agentday
+        where agent_id = any(%(agents)s::bigint[]) and is_merged
+          and on_day >= %(rest)s and on_day <= %(last)s
+        union all
+        select agent_id, added, lost, dropped, received, sent
+        from analytics_agentday
+        where agent_id = any(%(agents)s::bigint[]) and not is_merged
+          and on_day >= %(first)s and on_day <= %(last)s
+    ) cells
     group by agent_id
 )
 select agent_id, coalesce(friends, 0), coalesce(added, 0), coalesce(lost, 0),
@@ -41,10 +59,16 @@ left join friends using (agent_id)
 left join happened using (agent_id)
 """
 
+# Merged cells and those to be merged stand in an index each.
 _DAYS = """
 select on_day, sum(added), sum(lost) + sum(dropped), sum(received), sum(sent)
-from analytics_agentday
-where agent_id = %(agent)s and on_day >= %(first)s and on_day <= %(last)s
+from (
+    select * from analytics_agentday
+    where agent_id = %(agent)s and is_merged and on_day >= %(first)s and on_day <= %(last)s
+    union all
+    select * from analytics_agentday
+    where agent_id = %(agent)s and not is_merged and on_day >= %(first)s and on_day <= %(last)s
+) cells
 group by on_day
 """
 
@@ -170,7 +194,13 @@ def agent_figures(agents: Iterable[Agent], days: Range) -> list[AgentFigures]:
 
 
 def _bounds(days: Range) -> dict[str, Any]:
-    return {"first": days.first, "last": days.last}
+    """The range, and its whole weeks: from ``monday`` up to, not including, ``rest``."""
+    monday = days.first + timedelta(days=-days.first.weekday() % 7)
+    after = days.last + timedelta(days=1)
+    rest = max(monday, after - timedelta(days=after.weekday()))
+    # A range inside one week has no whole week: all of it is the rest.
+    monday, rest = (monday, rest) if monday < rest else (days.first, days.first)
+    return {"first": days.first, "last": days.last, "monday": monday, "rest": rest}
 
 
 def team_medians(rows: Sequence[AgentFigures]) -> AgentFigures | None:

@@ -57,6 +57,12 @@ from entered e cross join generate_series(1, 8) as s
 where s <= e.steps or s > 6
 order by e.at
 """
+_FRIENDS = """
+insert into crm_contact (customer_id, agent_id, status, added_at, add_way, state, remark,
+                         description, created_at, updated_at)
+select id, id %% %(agents)s + 1, 'active', %(start)s, 0, '', '', '', now(), now()
+from crm_customer
+"""
 _FOLD = """
 select channel_id, level, count(*)
 from analytics_standing_journey(array(select id from crm_customer)) group by 1, 2
@@ -127,6 +133,7 @@ def _write_journeys(customers: int) -> None:
             },
         )
     _execute("alter table crm_fact enable trigger standing_facts_came")
+    _execute(_FRIENDS, {"agents": AGENTS, "start": START})
     _execute("vacuum analyze crm_fact")
 
 

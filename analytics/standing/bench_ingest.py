@@ -2,9 +2,9 @@
 
 Both sides are the product's own `append_facts`, one commit a batch, on PostgreSQL as the demo runs
 it (fsync on), in a folder that is deleted; the plain side has the folding triggers switched off.
-Several writers work at once, as workers do, and tell of the same people. Rounds alternate. A quarter
-of the facts are steps of the journey, 3 % are late, 2 % are told twice. Merging the cubes is part of
-the folding side's time. At the end the proof must find no drift, and a
+Several writers work at once, as workers do, and tell of the same people. Rounds alternate. A
+quarter of the facts are steps of the journey, 3 % are late, 2 % are told twice. Merging the cubes
+is part of the folding side's time. At the end the proof must find no drift, and a
 question to the columns must count the last batch.
 """
 

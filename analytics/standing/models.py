@@ -145,8 +145,8 @@ class AgentEntryDay(JourneyCube):
         return f"{self.on_day} {self.agent_id}"
 
 
-class AgentDay(Cube):
-    """员工每日: facts that name an agent, by local day."""
+class AgentCounts(Cube):
+    """What facts count of agents."""
 
     agent_id = models.BigIntegerField(_("员工"))
     added = models.IntegerField(_("加微"), default=0)
@@ -156,9 +156,26 @@ class AgentDay(Cube):
     sent = models.IntegerField(_("员工消息"), default=0)
 
     class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.on_day} {self.agent_id}"
+
+
+class AgentDay(AgentCounts):
+    """员工每日: facts that name an agent, by local day."""
+
+    class Meta:
         verbose_name = _("员工每日")
         verbose_name_plural = _("员工每日")
-        indexes = [models.Index(fields=["agent_id", "on_day"], name="agent_day")]
+        indexes = [
+            models.Index(
+                fields=["agent_id", "on_day"], condition=Q(is_merged=True), name="agent_day"
+            ),
+            models.Index(
+                fields=["agent_id", "on_day"], condition=Q(is_merged=False), name="agent_day_new"
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["on_day", "agent_id"],
@@ -167,8 +184,43 @@ class AgentDay(Cube):
             )
         ]
 
+
+class AgentWeek(AgentCounts):
+    """员工每周: the merged days of each week, by its Monday; ninety days are then few rows."""
+
+    class Meta:
+        verbose_name = _("员工每周")
+        verbose_name_plural = _("员工每周")
+        indexes = [models.Index(fields=["agent_id", "on_day"], name="agent_week")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["on_day", "agent_id"],
+                condition=Q(is_merged=True),
+                name="agent_week_merged_once",
+            )
+        ]
+
+
+class AgentFriends(models.Model):
+    """员工好友数: current contacts of each agent; rows of an agent add up."""
+
+    agent_id = models.BigIntegerField(_("员工"), db_index=True)
+    n = models.IntegerField(_("好友"), default=0)
+    is_merged = models.BooleanField(default=False)
+
+    class Meta:
+        verbose_name = _("员工好友数")
+        verbose_name_plural = _("员工好友数")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["agent_id"],
+                condition=Q(is_merged=True),
+                name="agent_friends_merged_once",
+            )
+        ]
+
     def __str__(self) -> str:
-        return f"{self.on_day} {self.agent_id}"
+        return f"{self.agent_id} {self.n:+}"
 
 
 class Pool(models.IntegerChoices):

@@ -75,6 +75,20 @@ _COUNTED: dict[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
            from crm_fact cross join analytics_standingrule
            where kind_id in (1, 2, 3, 7, 8) and agent_id is not null group by 1, 2""",
     ),
+    "agentweek": (
+        ("on_day", "agent_id"),
+        ("added", "lost", "dropped", "received", "sent"),
+        """select date_trunc('week', on_day)::date as on_day, agent_id, sum(added) as added,
+                  sum(lost) as lost, sum(dropped) as dropped, sum(received) as received,
+                  sum(sent) as sent
+           from analytics_agentday where is_merged group by 1, 2""",
+    ),
+    "agentfriends": (
+        ("agent_id",),
+        ("n",),
+        """select agent_id, count(*) as n
+           from crm_contact where status = 'active' group by agent_id""",
+    ),
 }
 # The differences of a cube; appending them is the repair.
 _WRONG = """

@@ -169,7 +169,8 @@ analytics.AgentReplies analytics.SavedQuestion analytics.RfmRule analytics.PastS
 analytics.Segment
 analytics.SegmentVersion analytics.SegmentIndex analytics.SegmentWord analytics.SegmentBits
 analytics.SegmentDay analytics.SegmentDirty analytics.StandingRule analytics.ChannelDay
-analytics.AgentEntryDay analytics.AgentDay analytics.PoolDay analytics.StandingProof
+analytics.AgentEntryDay analytics.AgentDay analytics.AgentWeek analytics.AgentFriends
+analytics.PoolDay analytics.StandingProof
 """
 WITHOUT_PEOPLE = frozenset(_NAMES.split())
 

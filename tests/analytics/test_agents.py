@@ -1,8 +1,9 @@
 """Figures of agents: counts checked by hand, replies against a slow and obvious reckoning."""
 
 import random
+from collections import Counter
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from statistics import median
 
 import pytest
@@ -18,7 +19,9 @@ from analytics.dashboards.agents import (
     team_medians,
 )
 from analytics.replies.agents import keep_counts
+from analytics.standing.actions import merge_cubes
 from crm.agents.access import Role
+from crm.customers.models import Contact
 from crm.moments.models import Moment, MomentTask
 from crm.shared.times import day_start, local_day
 from crm.timeline.models import Fact
@@ -354,3 +357,55 @@ def test_what_a_machine_sent_answers_nobody(agent):
     assert (only(agent, days).turns, only(agent, days).answered) == (1, 0)
     say(friend, agent, "agent", inside(days, 3))
     assert only(agent, days).median_wait == 2 * 3600
+
+
+# ── weeks, days and what is not yet merged ────────────────────
+
+_WORDS = {"friend_added": "added", "message_received": "received", "message_sent": "sent"}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_any_range_of_days_adds_up_to_its_facts_whatever_is_merged(db, seed):
+    dice = random.Random(seed)
+    agent, start = make_agent(), date(2026, 9, 1)
+    friend, told = make_friend(agent), []
+    for n in range(60):
+        on, kind = start + timedelta(days=dice.randrange(45)), dice.choice(list(_WORDS))
+        make_fact(friend, kind, day_start(on) + timedelta(minutes=n), agent_id=agent.pk)
+        told.append((on, _WORDS[kind]))
+        if dice.random() < 0.1:
+            merge_cubes()
+    for first in range(0, 45, 2):
+        for length in (1, 3, 6, 7, 8, 13, 20, 31):
+            days = Range(start + timedelta(days=first), start + timedelta(days=first + length - 1))
+            figures = only(agent, days)
+            within = Counter(name for on, name in told if days.first <= on <= days.last)
+            assert {name: getattr(figures, name) for name in _WORDS.values()} == {
+                name: within[name] for name in _WORDS.values()
+            }
+
+
+def test_friends_of_agents_are_counted_with_every_change_of_a_relation(db):
+    dice, agents = random.Random(5), [make_agent(), make_agent()]
+    days = Range.ending_yesterday(7, now=timezone.now())
+    for _n in range(60):
+        contacts = Contact.unsafe_all.order_by("?")
+        deed = dice.choice(["add", "add", "end", "return", "move", "forget", "merge"])
+        if deed == "add":
+            make_friend(dice.choice(agents))
+        elif deed == "merge":
+            merge_cubes()
+        elif some := [contact.pk for contact in contacts[: dice.randrange(3)]]:
+            chosen = Contact.unsafe_all.filter(pk__in=some)
+            if deed == "end":
+                chosen.update(status="deleted_by_customer", ended_at=timezone.now())
+            elif deed == "return":
+                chosen.update(status="active", ended_at=None)
+            elif deed == "move":
+                chosen.update(agent=dice.choice(agents))
+            else:
+                chosen.delete()
+        figures = {row.agent_id: row.friends for row in agent_figures(agents, days)}
+        assert figures == {
+            agent.pk: Contact.unsafe_all.current().filter(agent=agent).count() for agent in agents
+        }

@@ -286,11 +286,15 @@ def test_two_writers_without_the_lock_miss_each_other():
         ("update analytics_agententryday set agent_id = 0", "agententryday"),
         ("update analytics_poolday set n = 7", "poolday"),
         ("delete from analytics_agentday", "agentday"),
+        ("update analytics_agentweek set lost = 1", "agentweek"),
+        ("delete from analytics_agentfriends", "agentfriends"),
     ],
 )
 def test_the_proof_finds_and_repairs_every_drift(damage, name):
     world = World(4)
     append_facts([world.fact(n, (n, "friend_added", n, 0, 0, 0)) for n in range(4)], now=NOW)
+    factories.make_friend(factories.make_agent())
+    merge_cubes()
     with connection.cursor() as cursor:
         cursor.execute(damage)
     found = prove(now=NOW)
