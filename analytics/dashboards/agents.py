@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import Count
 
 from analytics.charts.rates import SMALL_SAMPLE
-from analytics.replies.agents import replies_of
+from analytics.replies.agents import of_agents, replies_of
 from crm.agents.models import Agent
 from crm.moments.models import MomentTask
 from crm.shared.times import day_start, local_day
@@ -170,12 +170,8 @@ def agent_figures(agents: Iterable[Agent], days: Range) -> list[AgentFigures]:
         cursor.execute(_FIGURES, {"agents": ids} | _bounds(days))
         found = {row[0]: row[1:] for row in cursor.fetchall()}
     replies = replies_of(ids, days.first, days.last)
-    outstanding = dict(
-        MomentTask.unsafe_all.outstanding()
-        .filter(agent__in=ids)
-        .values_list("agent_id")
-        .annotate(n=Count("pk"))
-    )
+    waiting = MomentTask.unsafe_all.outstanding().values_list("agent_id").annotate(n=Count("pk"))
+    outstanding = dict(of_agents(waiting, ids))
     return [
         AgentFigures(
             agent.pk,
@@ -224,7 +220,8 @@ def ranked(rows: Sequence[AgentFigures], sort: str) -> list[AgentFigures]:
         return list(rows)
     few = name.endswith("_wait")
     sure = [r for r in rows if getattr(r, name) is not None and not (few and r.is_small)]
-    rest = [r for r in rows if r not in sure]
+    chosen = {r.agent_id for r in sure}
+    rest = [r for r in rows if r.agent_id not in chosen]
     return sorted(sure, key=lambda r: getattr(r, name), reverse=sort.startswith("-")) + rest
 
 

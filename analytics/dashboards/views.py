@@ -30,6 +30,7 @@ from crm.agents.access import Permission, Role, Scope, requires
 from crm.agents.models import Agent
 from crm.moments.models import MomentTask
 from crm.shared.formatting import digits
+from crm.shared.paging import listed_page
 from crm.sync.queries import sync_health
 
 
@@ -100,7 +101,9 @@ def agents(request: HttpRequest) -> HttpResponse:
     counted = [row.replies_at for row in rows if row.replies_at]
     context = _range_context(days) | {
         "replies_at": min(counted, default=None),
-        "rows": ranked(rows, request.GET.get("sort", "")),
+        "page": listed_page(
+            ranked(rows, request.GET.get("sort", "")), params=request.GET, size=100
+        ),
         "median": team_medians(rows),
         "ranked": len(rows) >= RANKED_FROM,
         "chips": form.chips(),
