@@ -67,7 +67,7 @@ def test_a_manager_sees_the_agents_of_the_own_departments(client, db):
     make_agent(name="本部", department=mine)
     make_agent(name="外部", department=other)
     client.force_login(make_user(Role.MANAGER, departments=[mine]))
-    assert [row.name for row in client.get(reverse(LIST)).context["rows"]] == ["本部"]
+    assert [row.name for row in client.get(reverse(LIST)).context["page"]] == ["本部"]
 
 
 def test_a_foreign_card_is_absent(client, agent):
@@ -409,3 +409,24 @@ def test_friends_of_agents_are_counted_with_every_change_of_a_relation(db):
         assert figures == {
             agent.pk: Contact.unsafe_all.current().filter(agent=agent).count() for agent in agents
         }
+
+
+def test_a_long_table_is_ranked_whole_and_shown_in_pages(client, db):
+    company = make_department()
+    manager = make_user(Role.MANAGER, departments=[company])
+    agents = [make_agent(department=company) for _n in range(103)]
+    for agent in agents[:2]:
+        make_friend(agent)
+    make_friend(agents[1])
+    client.force_login(manager)
+    ranks, address = [], f"{reverse(LIST)}?sort=-friends"
+    while address:
+        page = client.get(address).context_data["page"]
+        ranks += [row.agent_id for row in page]
+        address = f"{reverse(LIST)}?sort=-friends&after={page.after}" if page.after else ""
+    assert ranks[:2] == [agents[1].pk, agents[0].pk]
+    assert sorted(ranks) == sorted(agent.pk for agent in agents)
+    back = client.get(f"{reverse(LIST)}?sort=-friends&before={page.before}").context_data["page"]
+    assert (len(back), back.before, back.total) == (100, "", 103)
+    for forged in ("-1", "99999", "x", "9" * 40):
+        assert client.get(reverse(LIST), {"after": forged}).context_data["page"].before == ""
