@@ -111,6 +111,8 @@ def _statements(budget: Budget) -> Iterator[None]:
         _limit(cursor, f"{max(1, int(budget.left * 1000))}ms")
     try:
         yield
+    except QueryCanceled as error:  # From COPY, which Django does not wrap.
+        raise budget.refusal() from error
     except OperationalError as error:
         if isinstance(error.__cause__, QueryCanceled):
             raise budget.refusal() from error

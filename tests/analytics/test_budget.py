@@ -70,6 +70,14 @@ def test_a_statement_of_the_database_stops_too_and_the_connection_is_as_before()
     with pytest.raises(OverBudget), spend(Budget(0.05)), connection.cursor() as cursor:
         cursor.execute("select pg_sleep(20)")
     assert limit() == before
+    with (
+        pytest.raises(OverBudget),
+        spend(Budget(0.05)),
+        connection.cursor() as cursor,
+        cursor.copy("copy (select pg_sleep(20)) to stdout") as copied,
+    ):
+        list(copied)
+    assert limit() == before
     with spend(Budget(30)):
         assert limit() != before
     assert limit() == before
