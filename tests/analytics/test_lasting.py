@@ -1,11 +1,14 @@
 """Answers that took long are shown again for a while: to the same scope, and asked only once."""
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import count
 from threading import Event
 
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 from django.urls import reverse
@@ -23,8 +26,9 @@ QUESTION = {"days": 30}
 
 
 @pytest.fixture(autouse=True)
-def _lasting(settings, monkeypatch):
+def _lasting(settings, monkeypatch, tmp_path):
     settings.ANSWERS_LAST = True
+    settings.STATE_DIR = tmp_path  # Lanes of this test alone.
     monkeypatch.setattr(room, "QUICK_SECONDS", 0)
     monkeypatch.setattr(room, "LASTS", 10**6)
 
@@ -181,7 +185,8 @@ def test_the_pages_say_of_when_their_numbers_are(client, manager, monkeypatch):
     assert again.context["data_time"] < timezone.now() + timedelta(seconds=1)
 
 
-def test_a_process_asks_one_at_a_time_and_what_was_quick_does_not_wait(manager, monkeypatch):
+def test_a_machine_asks_one_at_a_time_and_what_was_quick_does_not_wait(manager, monkeypatch):
+    monkeypatch.setattr(room, "LANES", 1)
     monkeypatch.setattr(room, "QUICK_SECONDS", 60)
     lasting("quick", QUESTION, user=manager, ask=Asked())
     seen = []
@@ -195,3 +200,28 @@ def test_a_process_asks_one_at_a_time_and_what_was_quick_does_not_wait(manager, 
     assert lasting("slow", QUESTION, user=manager, ask=slow) == 1
     assert seen == ["at once"]
     assert lasting("another", QUESTION, user=manager, ask=Asked()) == 1
+
+
+_HOLD = """
+import fcntl, sys
+lane = open(sys.argv[1], "ab")
+fcntl.flock(lane, fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_another_process_is_waited_for_and_a_dead_one_is_not(manager, monkeypatch):
+    monkeypatch.setattr(room, "LANES", 1)
+    lane = str(settings.STATE_DIR / "lane-0.lock")
+    other = subprocess.Popen(
+        [sys.executable, "-c", _HOLD, lane], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert other.stdout.readline() == b"held\n"
+    try:
+        with pytest.raises(OverBudget), spend(Budget(0.2)):
+            lasting("held", QUESTION, user=manager, ask=Asked())
+    finally:
+        other.kill()
+        other.communicate()
+    assert lasting("held", QUESTION, user=manager, ask=Asked()) == 1
