@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from crm.agents.models import Agent, User
 from crm.timeline.models import Fact
@@ -51,6 +52,42 @@ class Aftermath:
         return self.p_value < ALARM and self.deletions > self.usual
 
 
+@dataclass(frozen=True)
+class Excess:
+    """Everybody who left after something, against how many usually do; see ``p_value``."""
+
+    people: tuple[int, ...]
+    usual: float
+    p_value: float
+
+    @property
+    def is_high(self) -> bool:
+        return self.p_value < ALARM and len(self.people) > self.usual
+
+    def as_json(self) -> dict[str, Any]:
+        """The test as the API prints it."""
+        return {
+            "people": len(self.people),
+            "usual": self.usual,
+            "p_value": self.p_value,
+            "is_high": self.is_high,
+        }
+
+
+def together(rows: Iterable[Aftermath]) -> Excess | None:
+    """All starts as one, each person once; None where there is none.
+
+    The sum of independent Poisson counts is one, so the test of the parts is that of the whole.
+    """
+    rows = list(rows)
+    if not rows:
+        return None
+    people = tuple(sorted({pk for row in rows for pk in row.people}))
+    usual = sum(row.usual for row in rows)
+    before = round(usual * BEFORE_WINDOWS)
+    return Excess(people, usual, excess_p(len(people), before, windows=BEFORE_WINDOWS))
+
+
 def aftermath(starts: Iterable[Start], user: User) -> list[Aftermath]:
     """What followed each start of accounts in scope: most alarming first."""
     starts = list(starts)
@@ -70,7 +107,8 @@ def _row(start: Start, name: str, told: list[tuple[datetime, int]]) -> Aftermath
     after = {customer for _at, customer in told[first : place(start.at + WINDOW)]}
     before = first - place(start.at - BEFORE_WINDOWS * WINDOW)
     usual = before / BEFORE_WINDOWS
-    return Aftermath(start, name, usual, _p_value(len(after), before), tuple(sorted(after)))
+    p_value = excess_p(len(after), before, windows=BEFORE_WINDOWS)
+    return Aftermath(start, name, usual, p_value, tuple(sorted(after)))
 
 
 def _deletions(starts: list[Start]) -> dict[int, list[tuple[datetime, int]]]:
@@ -89,10 +127,11 @@ def _deletions(starts: list[Start]) -> dict[int, list[tuple[datetime, int]]]:
     return found
 
 
-def _p_value(after: int, before: int) -> float:
+def excess_p(after: int, before: int, *, windows: float) -> float:
+    """How likely so many in one window are, if they come as in the ``windows`` before it."""
     from scipy.stats import binomtest  # Heavy: half a second when it is first used.
 
     if not after:
         return 1.0
-    share = 1 / (1 + BEFORE_WINDOWS)
+    share = 1 / (1 + windows)
     return float(binomtest(after, after + before, share, alternative="greater").pvalue)

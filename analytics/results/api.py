@@ -8,7 +8,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from analytics.results.clicks import clicks
 from analytics.results.figures import days_from
+from analytics.results.group_posts import GROUP_POST_VERSION, group_posts
 from analytics.results.judging import DEFINITION_VERSION, judge
 from analytics.results.post_figures import range_from
 from analytics.results.posts import accounts
@@ -31,6 +33,7 @@ _ANSWER = inline_serializer(
         "results": serializers.ListField(child=serializers.DictField()),
         "without_control": serializers.DictField(),
         "contamination": serializers.DictField(child=serializers.IntegerField()),
+        "clicks": serializers.ListField(child=serializers.DictField()),
         "definition_version": serializers.IntegerField(),
     },
 )
@@ -96,7 +99,7 @@ class PostsView(APIView):
 
 
 class SendResultsView(APIView):
-    """What a send earned against its control, after ``days`` (2, 7, 14 or 30) days."""
+    """What a send earned against its control, and its links, after ``days`` (2, 7, 14, 30) days."""
 
     policy = Policy(Permission.API_FIGURES, Scope.SEND)
 
@@ -108,4 +111,36 @@ class SendResultsView(APIView):
             raise Http404
         days = days_from(request.query_params)
         found = judge(send, days=days, user=request.user, now=timezone.now())
-        return Response(found.as_json())
+        links = clicks(send, days=days, user=request.user)
+        return Response(found.as_json() | {"clicks": [row.as_json() for row in links]})
+
+
+class GroupPostsView(APIView):
+    """What a post in groups was followed by within 24 hours, group by group; [] for other sends."""
+
+    policy = Policy(Permission.API_FIGURES, Scope.SEND)
+
+    @extend_schema(
+        responses={
+            200: inline_serializer(
+                "GroupPosts",
+                {
+                    "send": serializers.IntegerField(),
+                    "groups": serializers.ListField(child=serializers.DictField()),
+                    "definition_version": serializers.IntegerField(),
+                },
+            )
+        }
+    )
+    def get(self, request: Request, send_id: int) -> Response:
+        send = MassSend.objects.for_user(request.user).filter(pk=send_id).first()
+        if send is None:
+            raise Http404
+        found = group_posts(send, user=request.user, now=timezone.now())
+        return Response(
+            {
+                "send": send.pk,
+                "groups": [post.as_json() for post in found],
+                "definition_version": GROUP_POST_VERSION,
+            }
+        )

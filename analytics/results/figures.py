@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from analytics.figures.registry import FigureRefused, Opened, register
-from analytics.results.aftermath import Start, aftermath
+from analytics.results.aftermath import Start, aftermath, together
 from analytics.results.judging import ARMS, DAYS, DEFAULT_DAYS, DEFINITION_VERSION, judge
 from analytics.results.outcomes import LABELS
 from analytics.rfm.figures import layer_labels
@@ -25,10 +25,10 @@ def days_from(params: QueryDict) -> int:
     return int(given) if given in {str(days) for days in DAYS} else DEFAULT_DAYS
 
 
-def send_from(params: QueryDict, user: User) -> MassSend:
-    """The send that ``send`` names, of those the user may see."""
+def send_from(params: QueryDict, user: User, target: str = MassSend.Target.CUSTOMERS) -> MassSend:
+    """The send to ``target`` that ``send`` names, of those the user may see."""
     pk = row_number(params.get("send"))
-    row = MassSend.objects.for_user(user).filter(pk=pk, target="customers").first()
+    row = MassSend.objects.for_user(user).filter(pk=pk, target=target).first()
     if row is None:
         raise FigureRefused(_("没有这个数字，请从报表页点开"), field="send")
     return row
@@ -82,17 +82,20 @@ def starts_of(send: MassSend) -> list[Start]:
 
 
 def open_deletions(params: QueryDict, user: User) -> Opened:
-    """Customers who deleted the ``agent`` within 48 hours of the send."""
+    """Customers who deleted the ``agent``, or any sender, within 48 hours of the send."""
     send, now = send_from(params, user), timezone.now()
-    found = [
-        row for row in aftermath(starts_of(send), user) if str(row.agent_id) == params.get("agent")
-    ]
-    if not found:
+    found, named = aftermath(starts_of(send), user), params.get("agent")
+    query = (("send", str(send.pk)),)
+    if named is not None:
+        found = [row for row in found if str(row.agent_id) == named]
+        query += (("agent", named),)
+    excess = together(found)
+    if excess is None:
         raise FigureRefused(_("没有这个数字，请从报表页点开"), field="agent")
-    query = (("send", str(send.pk)), ("agent", str(found[0].agent_id)))
+    who = [] if named is None else [found[0].agent]
     return Opened(
-        title=" · ".join([send.title, found[0].agent, _("48 小时内的删除")]),
-        ids=found[0].people,
+        title=" · ".join([send.title, *who, _("48 小时内的删除")]),
+        ids=excess.people,
         definition=_("发出后 48 小时内删除这位员工的客户，与此前四周里每 48 小时的平均数比较"),
         version=DEFINITION_VERSION,
         data_time=now,

@@ -20,6 +20,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from analytics.results import tables
+from analytics.results.before import before
+from analytics.results.click_tables import click_definition, click_rows
 from analytics.results.figures import DELETIONS, days_from
 from analytics.results.judging import DAYS, Judgement, judge
 from analytics.results.reviews import Review, definition, file_rows, review
@@ -185,6 +187,7 @@ def _page(
 ) -> HttpResponse:
     found = review(_judged(request.user, send_id, request.GET), user=request.user)
     context = _context(found) | {
+        "before": before(found, user=request.user),
         "cost_form": cost_form or CostForm(),
         "lesson_form": lesson_form or LessonForm(),
         "days_offered": DAYS,
@@ -195,14 +198,18 @@ def _page(
 
 
 def _context(found: Review) -> dict[str, Any]:
+    send = found.found.send
     return {
         "review": found,
         "found": found.found,
-        "send": found.found.send,
+        "send": send,
         "rows": tables.rows(found.found),
         "cost_per_reached": found.cost_per(found.tally.received),
         "cost_per_order": found.cost_per(found.orders),
-        "deletions": tables.after_rows(found.after, DELETIONS, send=found.found.send.pk),
+        "deletions": tables.after_rows(found.after, DELETIONS, send=send.pk),
+        "together": tables.together_number(found.excess, send),
+        "clicks": click_rows(found.links, send, found.found.days),
+        "click_definition": click_definition(found.found.days),
         "definition": definition(),
     }
 

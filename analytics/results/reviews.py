@@ -10,11 +10,12 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from analytics.results.aftermath import Aftermath, aftermath
+from analytics.experiments.checks import benjamini_hochberg
+from analytics.results.aftermath import ALARM, Aftermath, Excess, aftermath, together
+from analytics.results.clicks import LinkRow, clicks
 from analytics.results.figures import starts_of
 from analytics.results.judging import Judgement
 from crm.agents.models import User
-from crm.links.queries import Openings, codes_in, openings_of
 from crm.outreach.learned import SendCost, SendLesson
 from crm.outreach.queries import Tally, tally
 
@@ -27,7 +28,7 @@ class Review:
 
     found: Judgement
     tally: Tally
-    links: list[Openings]
+    links: list[LinkRow]
     after: list[Aftermath]
     costs: list[SendCost]
     lessons: list[SendLesson]
@@ -50,7 +51,8 @@ class Review:
 
     @property
     def opened(self) -> int:
-        return sum(link.opened for link in self.links)
+        """Times that its links were opened."""
+        return sum(link.told.opened for link in self.links)
 
     def cost_per(self, count: int) -> int | None:
         """Cents for each of ``count``; None where there is no cost or nobody."""
@@ -60,13 +62,25 @@ class Review:
 
     @property
     def alarming(self) -> list[Aftermath]:
-        """Accounts that were deleted by more people than usual."""
-        return [row for row in self.after if row.is_high]
+        """Accounts that were deleted by more people than usual, however many were looked at.
+
+        Of sixty accounts three would stand out by chance: p values are adjusted for that (Benjamini
+        & Hochberg 1995).
+        """
+        adjusted = benjamini_hochberg([row.p_value for row in self.after])
+        return [
+            row for row, p in zip(self.after, adjusted, strict=True) if p < ALARM and row.is_high
+        ]
+
+    @property
+    def excess(self) -> Excess | None:
+        """Deletions after it, of all its senders in scope as one."""
+        return together(self.after)
 
     @property
     def eats_the_asset(self) -> bool:
         """Whether relations are lost beyond the usual, whatever was sold."""
-        return bool(self.alarming)
+        return bool(self.alarming) or (self.excess is not None and self.excess.is_high)
 
     def as_json(self) -> dict[str, Any]:
         """The answer as the API prints it; money in cents."""
@@ -84,10 +98,8 @@ class Review:
             "ordered": self.orders,
             "money_cents": self.money_cents,
             "replied": len(self.found.people("treated", "replied")),
-            "links": [
-                {"title": one.link.title, "opened": one.opened, "visitors": one.visitors}
-                for one in self.links
-            ],
+            "links": [one.as_json() for one in self.links],
+            "deletions": self.excess.as_json() if self.excess else None,
             "cost_cents": self.cost_cents,
             "cost_per_reached_cents": self.cost_per(self.tally.received),
             "cost_per_order_cents": self.cost_per(self.orders),
@@ -101,11 +113,10 @@ class Review:
 def review(found: Judgement, *, user: User) -> Review:
     """The review that belongs to a judgement."""
     send = found.send
-    words = " ".join((send.text, send.link_url))
     return Review(
         found=found,
         tally=tally(send, user),
-        links=openings_of(codes_in(words), since=send.send_at, until=found.ends_at),
+        links=clicks(send, days=found.days, user=user),
         after=aftermath(starts_of(send), user),
         costs=list(send.costs.select_related("noted_by__agent")),
         lessons=list(send.lessons.select_related("noted_by__agent")),
@@ -117,7 +128,8 @@ def definition() -> str:
     return _(
         "送达以企业微信的结果为准。下单和净收入是计划收到的人在观察期内的付款减退款；"
         "没有对照组时不等于群发带来的。打开次数按短链接在观察期内计，同一链接用在别处的也算在内。"
-        "删除与该员工前四周每 48 小时的平均相比（精确检验，p < 0.05 才算高于平时）。"
+        "删除与前四周每 48 小时的平均相比（两个泊松率的精确条件检验）：全部账号合在一起检验一次，"
+        "p < 0.05 才算高于平时；单个账号的 p 值按账号数校正（Benjamini–Hochberg）后才点名。"
     )
 
 
@@ -135,7 +147,11 @@ def file_rows(found: Review) -> Iterator[list[Any]]:
     yield [result, _("下单"), found.orders, ""]
     yield [result, _("净收入（元）"), found.money_cents / 100, ""]
     for link in found.links:
-        yield [result, _("打开次数"), link.opened, link.link.title]
+        yield [result, _("打开次数"), link.told.opened, link.link.title]
+    if found.excess:
+        yield [result, _("48 小时内的删除"), len(found.excess.people), ""]
+        yield [result, _("平常"), round(found.excess.usual, 1), ""]
+        yield [result, _("p 值"), round(found.excess.p_value, 6), ""]
     for row in found.alarming:
         yield [result, _("删除高于平时"), row.deletions, row.agent]
     for line in found.costs:

@@ -9,11 +9,12 @@ from analytics.experiments.analysis import Result
 from analytics.experiments.effects import Interval
 from analytics.experiments.samples import Sample
 from analytics.figures.numbers import Number, meaning, opening
-from analytics.results.aftermath import Aftermath
-from analytics.results.figures import NAME, arm_words, definition
+from analytics.results.aftermath import Aftermath, Excess
+from analytics.results.figures import DELETIONS, NAME, arm_words, definition
 from analytics.results.judging import Judgement
 from analytics.results.outcomes import LABELS, YES_OR_NO
 from analytics.rfm.figures import layer_labels
+from crm.outreach.models import MassSend
 from crm.shared.formatting import rate as rate_text
 
 
@@ -163,6 +164,13 @@ def after_rows(found: list[Aftermath], figure: str, **query: object) -> list[Del
         )
         for row in found
     ]
+
+
+def together_number(excess: Excess | None, send: MassSend) -> Number | None:
+    """Everybody who left after a send, each once; the figure lists them."""
+    if excess is None:
+        return None
+    return opening(DELETIONS, len(excess.people), str(_("合计（每人一次）")), send=send.pk)
 
 
 def file_header() -> list[str]:

@@ -1,7 +1,7 @@
 from django.urls import path
 
 from analytics.results import post_views, review_views, views
-from analytics.results.api import PostsView, SendResultsView
+from analytics.results.api import GroupPostsView, PostsView, SendResultsView
 
 app_name = "results"
 
@@ -24,4 +24,9 @@ urlpatterns = [
     path("reports/moments/<int:moment_id>/", post_views.moment_results, name="moment"),
     path("api/v1/analytics/moments", PostsView.as_view(), name="posts_api"),
     path("api/v1/analytics/sends/<int:send_id>", SendResultsView.as_view(), name="api"),
+    path(
+        "api/v1/analytics/sends/<int:send_id>/groups",
+        GroupPostsView.as_view(),
+        name="groups_api",
+    ),
 ]

@@ -1,12 +1,12 @@
-"""How often links were opened."""
+"""How often links were opened, and which stand in a text."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db.models import Count, Max, Min, Q
+from django.db.models import Count, Max, Min
 from django.db.models.functions import TruncDate
 from django.urls import reverse
 
@@ -40,40 +40,6 @@ def leading(code: str) -> ShortLink | None:
     return ShortLink.unsafe_all.filter(code=code, closed_at=None).first()
 
 
-@dataclass(frozen=True)
-class Openings:
-    """A link between two instants: openings, devices a day, and the first and the last time."""
-
-    link: ShortLink
-    opened: int
-    visitors: int
-    first_at: datetime | None
-    last_at: datetime | None
-
-
-def openings_of(codes: Iterable[str], *, since: datetime, until: datetime) -> list[Openings]:
-    """How links were opened in a span, in the order of their names; codes that lead nowhere fall
-    out."""
-    during = Q(clicks__at__gte=since, clicks__at__lt=until)
-    rows = ShortLink.unsafe_all.filter(code__in=list(codes)).annotate(
-        opened=Count("clicks", filter=during),
-        visitors=Count("clicks__visitor", distinct=True, filter=during),
-        first_at=Min("clicks__at", filter=during),
-        last_at=Max("clicks__at", filter=during),
-    )
-    return [
-        Openings(row, row.opened, row.visitors, row.first_at, row.last_at)
-        for row in rows.order_by("title", "pk")
-    ]
-
-
-def codes_in(text: str) -> list[str]:
-    """Codes of our own short links that a text or an address names, each once."""
-    start = re.escape(settings.SITE_URL + reverse("crm:links:go", args=["0" * CODE_CHARS]))
-    pattern = start.replace("0" * CODE_CHARS, f"([0-9A-Za-z]{{{CODE_CHARS}}})")
-    return list(dict.fromkeys(re.findall(pattern, text)))
-
-
 def days_of(link: ShortLink, *, now: datetime) -> list[DayRow]:
     """The last days, latest first; days without an opening are shown, too."""
     today = local_day(now)
@@ -87,3 +53,45 @@ def days_of(link: ShortLink, *, now: datetime) -> list[DayRow]:
     found = {row["on"]: (row["opened"], row["visitors"]) for row in rows}
     days = [today - timedelta(days=n) for n in range(DAYS_SHOWN)]
     return [DayRow(day, *found.get(day, (0, 0))) for day in days]
+
+
+@dataclass(frozen=True)
+class Openings:
+    """What was counted of a link between two instants."""
+
+    opened: int
+    visitors: int
+    first_at: datetime | None
+    last_at: datetime | None
+
+
+def links_in(text: str) -> list[ShortLink]:
+    """Our links whose addresses stand in a text, in their order there, each as often as it does.
+
+    Whoever may read the text may know of them.
+    """
+    codes = [found[1] for found in re.finditer(_address(), text)]
+    known = {link.code: link for link in ShortLink.unsafe_all.filter(code__in=codes)}
+    return [known[code] for code in codes if code in known]
+
+
+def openings(link: ShortLink, *, since: datetime, until: datetime) -> Openings:
+    """Openings in [since, until)."""
+    counted = LinkClick.objects.filter(link=link, at__gte=since, at__lt=until).aggregate(
+        opened=Count("pk"),
+        visitors=Count("visitor", distinct=True),
+        first_at=Min("at"),
+        last_at=Max("at"),
+    )
+    return Openings(**counted)
+
+
+def path_of(code: str) -> str:
+    """The part of a link's address that is its own, wherever the site is."""
+    return reverse("crm:links:go", args=[code]).removesuffix("/")
+
+
+def _address() -> str:
+    """The addresses of links as a pattern; the code is its first group."""
+    host, path = re.escape(urlsplit(settings.SITE_URL).netloc), re.escape(path_of("x")[:-1])
+    return rf"https?://(?i:{host}){path}([0-9a-z]{{{CODE_CHARS}}})(?![0-9A-Za-z_-])"

@@ -225,9 +225,7 @@ def _context(request: HttpRequest, send: MassSend) -> dict:
         "may_stop": policies.can_stop_send(user, send),
         "may_see_queue": user.can(Permission.OUTBOX_VIEW),
         "laggards": laggards(send, user).count() if policies.can_remind(user, send) else 0,
-        "may_judge": user.can(Permission.ANALYTICS_VIEW)
-        and send.state in JUDGED
-        and not send.is_to_groups,
+        "may_judge": user.can(Permission.ANALYTICS_VIEW) and send.state in JUDGED,
         "reject_form": RejectForm(),
     }
 

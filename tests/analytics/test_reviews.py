@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
+from analytics.results.aftermath import Aftermath, Start
+from analytics.results.reviews import Review
 from crm.agents.access import Role
 from crm.agents.models import AuditEntry
 from crm.audiences.actions import freeze_audience
@@ -61,9 +63,9 @@ def test_the_page_tells_plan_people_clicks_and_orders(client, operator, send):
     assert (found.tally.planned, found.tally.received, found.orders) == (20, 16, 4)
     assert found.money_cents == 400_000
     [link] = found.links
-    assert (link.opened, link.visitors) == (5, 3)
+    assert (link.told.opened, link.told.visitors) == (5, 3)
     html = shown.content.decode()
-    assert "5 次，3 台设备" in html and "未证明" in html
+    assert "打开人次" in html and "未证明" in html
     assert found.cost_cents is None and found.cost_per(found.orders) is None
     assert "还没有人记成本" in html
 
@@ -131,6 +133,47 @@ def test_deletions_above_the_usual_turn_the_review_red_whatever_was_sold(
     shown = page(client, send)
     assert shown.context["review"].eats_the_asset
     assert "正在消耗客户关系" in shown.content.decode()
+    number = shown.context["together"]
+    assert (number.value, client.get(number.href).context["page"].total) == (6, 6)
+
+
+def test_accounts_that_stand_out_by_chance_are_not_named_and_many_small_excesses_are_seen(operator):
+    def row(agent_id: int, p_value: float, people: range, usual: float) -> Aftermath:
+        start = Start(agent_id, agent_id, timezone.now())
+        return Aftermath(start, str(agent_id), usual, p_value, tuple(people))
+
+    def found(rows: list[Aftermath]) -> Review:
+        return Review(found=None, tally=None, links=[], after=rows, costs=[], lessons=[])
+
+    # One of thirty below five percent is what chance brings.
+    quiet = [row(n, 0.9, range(0), 0.2) for n in range(29)]
+    lucky = found([row(99, 0.03, range(2), 0.3), *quiet])
+    assert lucky.alarming == [] and not lucky.eats_the_asset
+    # Nobody stands out, and yet twice as many left as usually do.
+    small = found([row(n, 0.2, range(2 * n, 2 * n + 2), 1.0) for n in range(30)])
+    assert small.alarming == [] and small.eats_the_asset
+    assert (len(small.excess.people), small.excess.usual) == (60, 30.0)
+    assert small.excess.p_value < 0.001
+    assert found([]).excess is None
+
+
+def test_what_changed_since_the_send_before_stands_beside_both_results(
+    client, operator, send, agent
+):
+    last = made_send(percent=0, text="早上好")
+    told(add_people(last, agent, 4)[0], "order_paid", last, 1, amount_cents=5_000)
+    MassSend.unsafe_all.filter(pk=send.pk).update(follows=last)
+    shown = page(client, send)
+    compared = shown.context["before"]
+    assert compared.send == last
+    assert {pair.label for pair in compared.changes} >= {"文字"}
+    numbers = {pair.label: (pair.before, pair.now) for pair in compared.numbers}
+    assert numbers["计划人数"] == ("4", "20")
+    assert numbers["下单率"][0].startswith("25")
+    assert numbers["净收入"] == ("¥50.00", "¥4,000.00")
+    assert "先后不等于因果" in shown.content.decode()
+    MassSend.unsafe_all.filter(pk=send.pk).update(follows=None)
+    assert page(client, send).context["before"] is None
 
 
 def test_the_next_plan_begins_from_this_one_with_its_lessons_beside(client, operator, send, agent):
