@@ -42,11 +42,11 @@ class TouchRuleAdmin(DatedRuleAdmin):
     """触达规则."""
 
     form = TouchRuleForm
-    list_display = ["code", "version", "test", "content_kinds", "valid_from", "is_off", "note"]
-    list_filter = ["test", "code"]
+    list_display = ["code", "version", "channel", "test", "valid_from", "is_off", "note"]
+    list_filter = ["channel", "test", "code"]
     fields = [
-        *("code", "test", "content_kinds", "limit", "window", "days", "signals", "stages"),
-        *("valid_from", "is_off", "note", "version"),
+        *("code", "channel", "test", "content_kinds", "limit", "window", "days", "signals"),
+        *("stages", "most_percent", "valid_from", "is_off", "note", "version"),
     ]
 
 

@@ -1,6 +1,6 @@
 """Which rule leaves whom in peace, as one expression of SQL, so that 100,000 take seconds.
 
-The expression looks at one customer and gives the place (1, 2 …) of the first rule in the order of
+The expression looks at one receiver and gives the place (1, 2 …) of the first rule in the order of
 codes that says no, 0 where none does.
 """
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from crm.gate.models import TouchRule
+from crm.gate.models import Channel, TouchRule
 from crm.shared.times import day_start, local_day
 from crm.timeline.queries import KIND_IDS
 
@@ -36,19 +36,20 @@ class Judgement:
         }
 
 
-def rules_at(at: datetime, content_kind: str) -> list[TouchRule]:
+def rules_at(at: datetime, content_kind: str = "", channel: str = Channel.SEND) -> list[TouchRule]:
     """The rules in force at an instant for such messages, in the order of their codes."""
     found = TouchRule.in_force(at)
-    return [found[code] for code in sorted(found) if found[code].holds_for(content_kind)]
+    return [found[code] for code in sorted(found) if found[code].holds_for(content_kind, channel)]
 
 
 def judgement(
-    rules: Sequence[TouchRule], *, customer: str, touches: str, at: datetime
+    rules: Sequence[TouchRule], *, receiver: str, touches: str, at: datetime
 ) -> Judgement:
     """The expression for messages that go out at ``at``.
 
-    ``customer`` is SQL for the customer's id; ``touches`` a query with the columns customer_id,
-    day, taken_at and content_kind: what counts as having been written to.
+    ``receiver`` is SQL for the id of the customer, or of the group in the rules of groups;
+    ``touches`` a query with the columns receiver_id, day, taken_at and content_kind: what counts as
+    having been written to.
     """
     cases, values = [], {}
     for place, rule in enumerate(rules, 1):
@@ -56,7 +57,7 @@ def judgement(
         names = {name: f"gate{place}_{name}" for name in needed}
         holes = {name: f"%({full})s" for name, full in names.items()}
         cases.append(
-            f"when {says_no.format(customer=customer, touches=touches, **holes)} then {place}"
+            f"when {says_no.format(receiver=receiver, touches=touches, **holes)} then {place}"
         )
         values |= {names[name]: value for name, value in needed.items()}
     return Judgement(
@@ -88,7 +89,7 @@ def _own_cap(rule: TouchRule, at: datetime) -> _Told:
     _bucket, first, last = window_of(rule, local_day(at))
     values = {"first": first, "last": last, "limit": rule.limit, "kinds": rule.content_kinds}
     return (
-        "(select count(*) from ({touches}) touch where touch.customer_id = {customer}"
+        "(select count(*) from ({touches}) touch where touch.receiver_id = {receiver}"
         " and touch.day between {first} and {last}"
         " and (cardinality({kinds}::text[]) = 0 or touch.content_kind = any({kinds}::text[])))"
         " >= {limit}",
@@ -100,7 +101,7 @@ def _no_need(rule: TouchRule, at: datetime) -> _Told:
     kinds = [KIND_IDS[code] for code in rule.signals]
     since = at - timedelta(days=rule.days)
     return (
-        "not exists (select from crm_fact signal where signal.customer_id = {customer}"
+        "not exists (select from crm_fact signal where signal.customer_id = {receiver}"
         " and signal.kind_id = any({kinds}::int[])"
         " and signal.at > {since} and signal.at <= {until})",
         {"kinds": kinds, "since": since, "until": at},
@@ -109,7 +110,7 @@ def _no_need(rule: TouchRule, at: datetime) -> _Told:
 
 def _stage(rule: TouchRule, _at: datetime) -> _Told:
     return (
-        "exists (select from crm_customer who where who.id = {customer}"
+        "exists (select from crm_customer who where who.id = {receiver}"
         " and who.stage = any({stages}::text[]))",
         {"stages": rule.stages},
     )
@@ -120,10 +121,10 @@ def _ignored(rule: TouchRule, at: datetime) -> _Told:
     values = {"since": day_start(local_day(at) - timedelta(days=rule.days)), "until": at}
     values |= {"limit": rule.limit, "answer": KIND_IDS["message_received"]}
     return (
-        "(select count(*) from ({touches}) touch where touch.customer_id = {customer}"
+        "(select count(*) from ({touches}) touch where touch.receiver_id = {receiver}"
         " and touch.taken_at >= {since} and touch.taken_at < {until}"
         " and touch.taken_at > coalesce((select max(answer.at) from crm_fact answer"
-        "  where answer.customer_id = {customer} and answer.kind_id = {answer}"
+        "  where answer.customer_id = {receiver} and answer.kind_id = {answer}"
         "   and answer.at <= {until}), '-infinity')) >= {limit}",
         values,
     )

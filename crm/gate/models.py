@@ -2,12 +2,14 @@
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from crm.customers.models import Customer
+from crm.groups.models import Group
 from crm.outbox.models import DatedRule
 from crm.timeline.catalogue import KINDS
 
@@ -20,6 +22,14 @@ class ContentKind(models.TextChoices):
     PROMOTION = "promotion", _("营销")
     SERVICE = "service", pgettext_lazy("content kind", "服务")
     GREETING = "greeting", _("问候")
+
+
+class Channel(models.TextChoices):
+    """Where a message goes; each rule holds for one."""
+
+    SEND = "send", _("群发给客户")
+    GROUP = "group", _("群发到客户群")
+    MOMENT = "moment", _("朋友圈")
 
 
 class SceneRule(DatedRule):
@@ -63,6 +73,15 @@ class TouchRule(DatedRule):
         WEEK = "week", _("每周")
         MONTH = "month", _("每月")
 
+    channel = models.CharField(
+        _("渠道"),
+        max_length=8,
+        choices=Channel.choices,
+        default=Channel.SEND,
+        help_text=_(
+            "客户群只能按接收次数限制，每个群各计各的；朋友圈留不出单个客户，所以要写明至多百分之几"
+        ),
+    )
     test = models.CharField(_("检查"), max_length=12, choices=Check.choices)
     content_kinds = ArrayField(
         models.CharField(max_length=12, choices=ContentKind.choices),
@@ -100,6 +119,14 @@ class TouchRule(DatedRule):
         verbose_name=_("生命阶段"),
     )
 
+    most_percent = models.PositiveSmallIntegerField(
+        _("这样的人至多（%）"),
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(100)],
+        help_text=_("只用于朋友圈：看得到的人里不该打扰的超过这个比例，就不能提交，也不会发出"),
+    )
+
     class Meta:
         ordering = ["code", "-valid_from"]
         verbose_name = _("触达规则")
@@ -117,8 +144,23 @@ class TouchRule(DatedRule):
             self.Check.IGNORED: ("limit", "days"),
         }.get(self.test, ())
         lacking = {name: _("这种检查需要填写此项") for name in needed if not getattr(self, name)}
+        if self.channel == Channel.MOMENT and self.most_percent is None:
+            lacking["most_percent"] = _("朋友圈的规则需要填写此项")
         if lacking and not self.is_off:
             raise ValidationError(lacking)
+        self._refuse_unfit()
+
+    def _refuse_unfit(self) -> None:
+        if self.channel == Channel.GROUP and self.test != self.Check.OWN_CAP:
+            raise ValidationError(
+                {"test": _("客户群没有需求信号和生命阶段：请选接收次数，或换成别的渠道")}
+            )
+        if self.channel == Channel.MOMENT and self.test == self.Check.IGNORED:
+            raise ValidationError({"test": _("朋友圈不求回应：请选接收次数、需求信号或生命阶段")})
+        if self.channel == Channel.MOMENT and self.content_kinds:
+            raise ValidationError({"content_kinds": _("朋友圈不分内容类别：请留空")})
+        if self.channel != Channel.MOMENT and self.most_percent is not None:
+            raise ValidationError({"most_percent": _("只用于朋友圈：请留空")})
 
     @property
     def in_words(self) -> str:
@@ -143,18 +185,25 @@ class TouchRule(DatedRule):
             parts.append(_listed([str(stages.get(code, code)) for code in self.stages]))
         else:
             parts.append(_("%(days)s 天内 %(limit)s 次未回应") % values)
+        if self.channel == Channel.MOMENT:
+            parts[0] = _("这样的人至多 %(most)s%%") % {"most": self.most_percent}
         return " · ".join(str(part) for part in parts)
 
-    def holds_for(self, content_kind: str) -> bool:
-        """Whether the rule is about such messages."""
-        return not self.content_kinds or content_kind in self.content_kinds
+    def holds_for(self, content_kind: str, channel: str = Channel.SEND) -> bool:
+        """Whether the rule is about such messages in this channel."""
+        return self.channel == channel and (
+            not self.content_kinds or content_kind in self.content_kinds
+        )
 
 
 class TouchSlot(models.Model):
-    """触达名额: one unit of a cap that a recipient of a send has taken."""
+    """触达名额: one unit of a cap that a recipient of a send, customer or group, has taken."""
 
     code = models.CharField(max_length=48)
-    customer = models.ForeignKey(Customer, models.CASCADE, related_name="+", db_index=False)
+    customer = models.ForeignKey(
+        Customer, models.CASCADE, null=True, related_name="+", db_index=False
+    )
+    group = models.ForeignKey(Group, models.CASCADE, null=True, related_name="+", db_index=False)
     bucket = models.CharField(max_length=10)
     n = models.PositiveSmallIntegerField()
     cap = models.PositiveSmallIntegerField()
@@ -168,6 +217,14 @@ class TouchSlot(models.Model):
             models.UniqueConstraint(
                 fields=["customer", "code", "bucket", "n"], name="touch_slot_taken_once"
             ),
+            models.UniqueConstraint(
+                fields=["group", "code", "bucket", "n"], name="touch_slot_of_group_taken_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(customer__isnull=False, group__isnull=True)
+                | Q(customer__isnull=True, group__isnull=False),
+                name="touch_slot_is_one_receivers",
+            ),
             models.UniqueConstraint(fields=["recipient", "code"], name="touch_slot_once_each"),
             models.CheckConstraint(
                 condition=Q(n__gte=1) & Q(n__lte=F("cap")), name="touch_slot_within_cap"
@@ -175,4 +232,4 @@ class TouchSlot(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.code}/{self.customer_id}/{self.bucket} {self.n}/{self.cap}"
+        return f"{self.code}/{self.customer_id or self.group_id}/{self.bucket} {self.n}/{self.cap}"

@@ -1,6 +1,6 @@
 """Taking units of the gate's caps so that nobody can take one too many.
 
-Two dispatchers that want a customer's last unit both try to insert the same number; the second
+Two dispatchers that want a receiver's last unit both try to insert the same number; the second
 waits for the first to commit and then gets nothing. What was received without a unit (before the
 rule, or sent by an agent of their own accord) comes off the numbers there are.
 """
@@ -10,20 +10,22 @@ from datetime import datetime
 from django.db import connection
 
 from crm.gate.judging import window_of
-from crm.gate.models import TouchRule
+from crm.gate.models import Channel, TouchRule
 from crm.shared import faults
 from crm.shared.times import local_day
 
+# {receiver}: customer_id or group_id.
 _TAKE = """
 with wanted as (
-    select r.id, r.customer_id from crm_massrecipient r
-    where r.batch_id = %(batch)s and r.state = 'waiting' and r.customer_id is not null
+    select r.id, r.{receiver} as receiver_id from crm_massrecipient r
+    where r.batch_id = %(batch)s and r.state = 'waiting' and r.{receiver} is not null
       and not exists (select from crm_touchslot held
                       where held.recipient_id = r.id and held.code = %(code)s)
 ), counted as (
     select wanted.*, (
         select count(*) from ({touches}) touch
-        where touch.customer_id = wanted.customer_id and touch.day between %(first)s and %(last)s
+        where touch.receiver_id = wanted.receiver_id
+          and touch.day between %(first)s and %(last)s
           and (cardinality(%(kinds)s::text[]) = 0 or touch.content_kind = any(%(kinds)s::text[]))
           and touch.recipient_id is distinct from wanted.id
           and not exists (select from crm_touchslot taken
@@ -36,15 +38,15 @@ with wanted as (
         select min(number) from generate_series(others + 1, %(cap)s) as number
         where not exists (
             select from crm_touchslot s
-            where s.customer_id = counted.customer_id and s.code = %(code)s
+            where s.{receiver} = counted.receiver_id and s.code = %(code)s
               and s.bucket = %(bucket)s and s.n = number)
     ) as n
     from counted
 ), taken as (
-    insert into crm_touchslot (code, customer_id, bucket, n, cap, recipient_id, taken_at)
-    select %(code)s, customer_id, %(bucket)s, n, %(cap)s, id, %(now)s
+    insert into crm_touchslot (code, {receiver}, bucket, n, cap, recipient_id, taken_at)
+    select %(code)s, receiver_id, %(bucket)s, n, %(cap)s, id, %(now)s
     from free where n is not null
-    order by customer_id
+    order by receiver_id
     on conflict do nothing
     returning 1
 )
@@ -54,7 +56,7 @@ select (select count(*) from free where n is not null), (select count(*) from ta
 _FULL = """
 update crm_massrecipient r
 set state = 'skipped', reason = 'own_cap', rule = %(code)s, rule_version = %(version)s
-where r.batch_id = %(batch)s and r.state = 'waiting' and r.customer_id is not null
+where r.batch_id = %(batch)s and r.state = 'waiting' and r.{receiver} is not null
   and not exists (select from crm_touchslot held
                   where held.recipient_id = r.id and held.code = %(code)s)
 """
@@ -82,16 +84,17 @@ def reserve(rule: TouchRule, *, batch_id: int, touches: str, now: datetime) -> N
     values = {"batch": batch_id, "code": rule.code, "version": rule.version, "now": now}
     values |= {"bucket": bucket, "first": first, "last": last, "cap": rule.limit}
     values |= {"kinds": rule.content_kinds}
+    receiver = "group_id" if rule.channel == Channel.GROUP else "customer_id"
     with connection.cursor() as cursor:
         cursor.execute(_STALE, values)
         if faults.guarded("gate.slots"):
             # Whoever lost a number to a neighbour tries the next, as often as there are numbers.
             for _round in range(rule.limit + 1):
-                cursor.execute(_TAKE.format(touches=touches), values)
+                cursor.execute(_TAKE.format(touches=touches, receiver=receiver), values)
                 tried, taken = cursor.fetchone()
                 if tried == taken:
                     break
-            cursor.execute(_FULL, values)
+            cursor.execute(_FULL.format(receiver=receiver), values)
 
 
 def release(batch_id: int) -> None:

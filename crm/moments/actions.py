@@ -20,6 +20,7 @@ from crm.moments.content import (
     words_of,
 )
 from crm.moments.drafting import USED_BY, content_of, copy_images, fill, use_material
+from crm.moments.gate import first_no, words_on
 from crm.moments.models import Moment, MomentTask
 from crm.moments.schedule import instant_of, refuse_past, wall_of, wall_text
 from crm.outbox import actions as outbox
@@ -81,12 +82,14 @@ def submit_moment(*, moment_id: int, version: int, by: User, now: datetime) -> M
     refuse_incomplete(content_of(moment))
     refuse_sensitive(words_of(moment), MomentRejected)
     use_material(moment, by=by, now=now)
-    _plan_tasks(moment, _sendable(moment, by))
+    planned = _sendable(moment, by)
+    _pass_gate(moment, planned)
+    _plan_tasks(moment, planned)
     moment.state, moment.submitted_by, moment.submitted_at = State.WAITING, by, now
     moment.rejection = ""
     moment.version += 1
     moment.save()
-    audit(by, "moment.submit", moment, now=now, content_hash=moment.content_hash)
+    audit(by, "moment.submit", moment, now=now, content_hash=moment.content_hash, gate=moment.gate)
     return moment
 
 
@@ -264,6 +267,19 @@ def _sendable(moment: Moment, by: User) -> Plan:
             )
         raise MomentRejected(_("没有客户会看到：所选员工没有符合标签的好友"), field="senders")
     return planned
+
+
+def _pass_gate(moment: Moment, planned: Plan) -> None:
+    """Keep what the rules say; raises MomentRejected where one says no."""
+    agents = [share.agent.pk for share in planned.shares]
+    words = words_on(Choice.of(moment), agents, at=moment.publish_at, moment_id=moment.pk)
+    if no := first_no(words):
+        raise MomentRejected(
+            _("%(told)s，超过 %(most)s%%：请换标签或员工，或改到他们有需求的时候")
+            % {"told": no.told, "most": no.most_percent},
+            field="tags",
+        )
+    moment.gate = [word.as_json() for word in words]
 
 
 def _locked(moment_id: int, version: int | None = None) -> Moment:

@@ -106,6 +106,9 @@ class Moment(TimeStamped):
     unsafe_all = MomentQuerySet.as_manager()
     objects = ScopedManager()
 
+    # What the gate's rules said when it was submitted, and again when it was handed over.
+    gate = models.JSONField(_("触达规则的判断"), default=list, editable=False)
+
     class Meta:
         verbose_name = _("朋友圈")
         verbose_name_plural = _("朋友圈")

@@ -22,6 +22,7 @@ from crm.moments.audience import already_full, plan
 from crm.moments.calendar import entries, read_calendar
 from crm.moments.content import TEXT_BYTES
 from crm.moments.forms import AudienceForm, MomentForm, RejectForm, WhenForm, default_wall
+from crm.moments.gate import kept_words, words_on
 from crm.moments.models import Moment, MomentImage
 from crm.outbox.arbiter import quiet_until
 from crm.shared.calendars import YEARS
@@ -130,7 +131,9 @@ def plan_moment(request: HttpRequest) -> HttpResponse:
     choice, now = form.choice(), timezone.now()
     planned = plan(choice, within=request.user)
     full = already_full(choice, [share.agent.pk for share in planned.shares], now=now)
+    agents = [share.agent.pk for share in planned.shares]
     context = {"plan": planned, "full": full, "top": planned.shares[:8]}
+    context["gate"] = words_on(choice, agents, at=now)
     context |= {"absent": planned.absent[:5], "idle": len(planned.idle)}
     return TemplateResponse(request, "crm/moments/_plan.html", context)
 
@@ -236,6 +239,7 @@ def detail_context(request: HttpRequest, moment: Moment) -> dict:
         "is_author": policies.is_author(user, moment),
         "quiet_until": quiet[1] if quiet else None,
         "deeds": queries.deeds_of(moment),
+        "gate": kept_words(moment),
         "when_form": WhenForm(
             initial={"publish_wall": moment.publish_wall, "version": moment.version}
         ),

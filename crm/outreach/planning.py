@@ -102,21 +102,30 @@ with wanted as ({wanted}), received as (
     group by s.group_id
 ), told as (
     {told_groups}
-), judged as (
-    select null::bigint as customer_id, g.id as group_id, a.id as agent_id, '' as rule,
-        %(version)s::int as rule_version,
+), able as (
+    select g.id, a.id as agent_id,
         case
             when g.dismissed_at is not null then 'dismissed'
             when a.id is null then 'no_sender'
             when coalesce(received.n, 0) >= %(cap)s then 'cap'
             when told.group_id is not null then 'recent'
             else ''
-        end as reason
+        end as kept_out
     from wanted
     join crm_group g on g.id = wanted.id
     left join crm_agent a on a.id = g.owner_id and a.status = 'active'
     left join received on received.group_id = g.id
     left join told on told.group_id = g.id
+), gated as (
+    select wanted.*, case wanted.kept_out when '' then {gate} else 0 end as place
+    from able wanted
+), judged as (
+    select null::bigint as customer_id, id as group_id, agent_id,
+        case when place > 0 then (%(gate_reasons)s::text[])[place] else kept_out end as reason,
+        case when place > 0 then (%(gate_codes)s::text[])[place] else '' end as rule,
+        case when place > 0 then (%(gate_versions)s::int[])[place]
+             when kept_out = 'cap' then %(version)s::int end as rule_version
+    from gated
 )
 """
 
@@ -232,12 +241,12 @@ def plan(send: MassSend, *, now: datetime, batch_size: int | None = None) -> int
     values |= _interval(send.material, send.send_at)
     most = limits().mass_groups if send.is_to_groups else limits().mass_customers
     values["size"] = min(most, batch_size or most)
+    gate = gate_of(send.content_kind, at=max(send.send_at, now), to_groups=send.is_to_groups)
+    values |= gate.named
     if send.is_to_groups:
-        judged = _GROUPS.format(wanted=_CHOSEN, told_groups=_TOLD_GROUPS)
+        judged = _GROUPS.format(wanted=_CHOSEN, gate=gate.sql, told_groups=_TOLD_GROUPS)
     else:
-        gate = gate_of(send.content_kind, at=max(send.send_at, now))
         judged = _CUSTOMERS.format(wanted=_MEMBERS, gate=gate.sql, told_customers=_TOLD_CUSTOMERS)
-        values |= gate.named
     with connection.cursor() as cursor:
         # `with … select` becomes the table: the parts of the judgement come first.
         cursor.execute(_PLACE.format(judged=judged), values)
@@ -267,12 +276,12 @@ def dry_run(
     values = _values(send_at, now) | {"audience": audience_id, "ids": list(group_ids), "most": top}
     values |= {"salt": "", "share": control_percent / 100, "send": send_id}
     values |= _interval(material, send_at)
+    gate = gate_of(content_kind, at=max(send_at, now), to_groups=not audience_id)
+    values |= gate.named
     if audience_id:
-        gate = gate_of(content_kind, at=max(send_at, now))
         judged = _CUSTOMERS.format(wanted=_MEMBERS, gate=gate.sql, told_customers=_TOLD_CUSTOMERS)
-        values |= gate.named
     else:
-        judged = _GROUPS.format(wanted=_NAMED, told_groups=_TOLD_GROUPS)
+        judged = _GROUPS.format(wanted=_NAMED, gate=gate.sql, told_groups=_TOLD_GROUPS)
     with connection.cursor() as cursor:
         cursor.execute(judged + _COUNT, values)
         counts = {reason: (n, agents) for reason, n, agents in cursor.fetchall()}

@@ -30,14 +30,14 @@ LOOK_BACK = timedelta(days=400)
 # What was received before the month, and what agents sent in it of their own accord.
 _BEFORE = """
 create temporary table replay_touch on commit drop as
-select slot.customer_id, slot.day, slot.taken_at, of_send.content_kind
+select slot.customer_id as receiver_id, slot.day, slot.taken_at, of_send.content_kind
 from crm_sendslot slot
 left join crm_massrecipient to_whom on to_whom.id = slot.recipient_id
 left join crm_masssend of_send on of_send.id = to_whom.send_id
 where slot.customer_id is not null and slot.taken_at >= %(since)s and slot.taken_at < %(end)s
   and (slot.taken_at < %(start)s or slot.recipient_id is null)
 """
-_INDEX = "create index on replay_touch (customer_id, day)"
+_INDEX = "create index on replay_touch (receiver_id, day)"
 _STOPPED = """
 insert into crm_replaystop (replay_id, send_id, customer_id, rule, rule_version, reason)
 select %(replay)s, %(send)s, customer_id, (%(gate_codes)s::text[])[place],
@@ -125,7 +125,7 @@ def replay_month(replay: Replay, *, progress: Progress | None = None) -> tuple[i
             at = send.send_at
             said = judgement(
                 [rule for rule in rules if rule.holds_for(send.content_kind)],
-                customer="r.customer_id",
+                receiver="r.customer_id",
                 touches="select * from replay_touch",
                 at=at,
             )

@@ -143,7 +143,7 @@ def test_every_day_lies_in_one_window_and_windows_do_not_overlap(day, window):
 
 
 def test_no_rule_is_no_question(world):
-    said = judgement([], customer="c.id", touches=TOUCHES, at=world.clock())
+    said = judgement([], receiver="c.id", touches=TOUCHES, at=world.clock())
     assert (said.sql, said.values) == ("0", {})
 
 
