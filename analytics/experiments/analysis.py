@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from analytics.experiments.checks import SampleRatio, benjamini_hochberg, sample_ratio
-from analytics.experiments.cuped import adjust
-from analytics.experiments.effects import Effect, Interval, effect
+from analytics.experiments.cuped import Adjusted, adjust
+from analytics.experiments.effects import Effect, Interval, difference, effect
+from analytics.experiments.looking import Looks, information_of, looks_of
 from analytics.experiments.samples import Sample
 from analytics.experiments.sequential import (
     AlwaysValid,
@@ -18,6 +19,8 @@ from analytics.experiments.sequential import (
     has_enough_events,
 )
 
+FALSE_DISCOVERIES = 0.05
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -25,6 +28,9 @@ class Trial:
 
     Arms begin with the control, if there is one. Outcomes are float arrays without gaps; covariates
     may hold NaN. ``clusters`` is the group that was drawn as a whole (agent, group, city).
+
+    Looks that came before this one are told by what the same people had done by then (``earlier``:
+    one array a look), or by who was there already (``joined``: the look that first saw a unit).
     """
 
     arms: tuple[str, ...]
@@ -33,11 +39,16 @@ class Trial:
     outcomes: Mapping[str, np.ndarray]
     covariates: Mapping[str, np.ndarray]
     clusters: np.ndarray | None = None
+    earlier: Mapping[str, Sequence[np.ndarray]] | None = None
+    joined: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What was fixed before the start: split (weights by arm), looks, expected effect."""
+    """What was fixed before the start: split (weights by arm), looks, expected effect.
+
+    A ``shape`` of `spending` judges all looks so far together, by what the trial tells of them.
+    """
 
     split: Mapping[str, float] | None = None
     tau: float | None = None
@@ -77,17 +88,39 @@ class Result:
     early: Early | None
     anytime: AlwaysValid | None
     q_value: float | None = None
+    looks: Looks | None = None
+
+    @property
+    def p_value(self) -> float | None:
+        """The p that enters the judgement of many results at once."""
+        return self.looks.p_value if self.looks else (self.cuped or self.effect).p_value
 
     @property
     def interval(self) -> Interval:
-        """The interval that decides: by cluster where clusters were drawn, else adjusted."""
+        """The interval that decides: over all looks, by cluster if those were drawn, adjusted."""
+        if self.looks:
+            return self.looks.latest.interval
         if self.clustered:
             return self.clustered
         return (self.cuped or self.effect).difference
 
     @property
+    def lift(self) -> Interval | None:
+        """Treatment over control minus 1, as sure as all looks together allow."""
+        if self.looks and self.effect.lift:
+            return self.effect.lift.ratio_for_boundary(self.looks.latest.boundary)
+        return self.effect.lift
+
+    @property
+    def is_lost_among_many(self) -> bool:
+        """Too likely a find by chance, given that several results are looked at."""
+        return self.q_value is not None and self.q_value > FALSE_DISCOVERIES
+
+    @property
     def verdict(self) -> str:
-        """`higher`, `lower` or `no_evidence`, by the deciding interval."""
+        """`higher`, `lower` or `no_evidence`, by the deciding interval; before that `too_early`."""
+        if self.looks:
+            return self.looks.verdict
         if not self.interval.excludes_zero:
             return "no_evidence"
         return "higher" if self.interval.value > 0 else "lower"
@@ -143,10 +176,9 @@ def _result(trial: Trial, plan: Plan, outcome: str, arm: int, *, is_primary: boo
     treated, held = trial.arm == arm, trial.arm == 0
     treatment = Sample.of(values[treated], is_binary=binary)
     control = Sample.of(values[held], is_binary=binary)
+    adjusted = _adjusted(trial, values)
     cuped, explained, judged = None, 0.0, (treatment, control)
-    if trial.covariates:
-        covariates = np.column_stack(list(trial.covariates.values()))
-        adjusted = adjust(values, covariates)
+    if adjusted:
         judged = tuple(Sample.of(adjusted.values[who], is_binary=False) for who in (treated, held))
         cuped, explained = effect(*judged), adjusted.explained
     clustered, clusters = None, 0
@@ -165,12 +197,56 @@ def _result(trial: Trial, plan: Plan, outcome: str, arm: int, *, is_primary: boo
         clusters=clusters,
         early=_early(plan, *judged),
         anytime=_anytime(plan, treatment, control, judged),
+        looks=_looks(trial, plan, outcome, arm),
     )
+
+
+def _adjusted(trial: Trial, values: np.ndarray, who: np.ndarray | None = None) -> Adjusted | None:
+    """Outcomes less what was known before, of all or of some units; None without covariates."""
+    if not trial.covariates:
+        return None
+    columns = np.column_stack(list(trial.covariates.values()))
+    return adjust(values, columns if who is None else columns[who])
+
+
+def _looks(trial: Trial, plan: Plan, outcome: str, arm: int) -> Looks | None:
+    """All planned looks that were reached, judged together."""
+    if plan.shape != "spending" or not (plan.looks and plan.look):
+        return None
+    everybody = np.ones(len(trial.arm), bool)
+    values = trial.outcomes[outcome]
+    if trial.joined is not None:
+        seen = [(values, trial.joined <= look) for look in range(1, plan.look + 1)]
+        known = tuple(round(float(who.sum() / len(who)), 4) for _values, who in seen)
+    else:
+        earlier = (trial.earlier or {}).get(outcome, ())
+        seen = [(one, everybody) for one in (*earlier, values)]
+        said = [found.values if (found := _adjusted(trial, one)) else one for one, _who in seen]
+        known = information_of(said)
+    fixed = [_fixed(trial, one, who, arm) for one, who in seen]
+    return looks_of(fixed, known, plan.looks)
+
+
+def _fixed(
+    trial: Trial, values: np.ndarray, who: np.ndarray, arm: int
+) -> tuple[Interval, Sample, Sample]:
+    """The interval of one look by itself, and both arms as they were."""
+    binary = is_binary(values)
+    sides = [who & (trial.arm == side) for side in (arm, 0)]
+    arms = [Sample.of(values[side], is_binary=binary) for side in sides]
+    adjusted = _adjusted(trial, values[who], who)
+    if adjusted:
+        said = np.zeros(len(values))
+        said[who] = adjusted.values
+        judged = [Sample.of(said[side], is_binary=False) for side in sides]
+    else:
+        judged = arms
+    return difference(*judged), *arms
 
 
 def _early(plan: Plan, treatment: Sample, control: Sample) -> Early | None:
     error = treatment.error + control.error
-    if not (plan.looks and plan.look and error):
+    if not (plan.looks and plan.look and error) or plan.shape == "spending":
         return None
     z = (treatment.mean - control.mean) / sqrt(error)
     limit = boundaries(plan.looks, plan.shape)[plan.look - 1]
@@ -211,8 +287,8 @@ def _with_q(results: Sequence[Result]) -> tuple[Result, ...]:
     """q values of all but the single primary comparison; with several arms, of all of them."""
     alone = [r.is_primary for r in results].count(True) == 1
     judged = [i for i, r in enumerate(results) if not (alone and r.is_primary)]
-    known = [i for i in judged if (results[i].cuped or results[i].effect).p_value is not None]
-    found = benjamini_hochberg([(results[i].cuped or results[i].effect).p_value for i in known])
+    known = [i for i in judged if results[i].p_value is not None]
+    found = benjamini_hochberg([results[i].p_value for i in known])
     q = dict(zip(known, found, strict=True))
     return tuple(
         Result(**(vars(result) | {"q_value": q.get(i)})) for i, result in enumerate(results)

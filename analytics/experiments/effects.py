@@ -6,7 +6,7 @@ means; a mean at or below zero has no ratio.
 """
 
 from dataclasses import dataclass
-from math import exp, log, sqrt
+from math import exp, isinf, log, sqrt
 from typing import Any
 
 from analytics.charts.rates import Rate, Z
@@ -24,6 +24,37 @@ class Interval:
     @property
     def excludes_zero(self) -> bool:
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+
+    @property
+    def z(self) -> float:
+        """How many deviations lie between the value and zero, by the limit on that side."""
+        limit = self.low if self.value > 0 else self.high
+        if limit is None or self.value == limit:
+            return 0.0
+        return Z * self.value / abs(self.value - limit)
+
+    def for_boundary(self, boundary: float) -> "Interval":
+        """The interval when ``boundary`` stands in the place of 1.96; wider for early looks."""
+        if self.low is None or self.high is None:
+            return self
+        if isinf(boundary):
+            return Interval(self.value, None, None)
+        factor = boundary / Z
+        return Interval(
+            self.value,
+            self.value - factor * (self.value - self.low),
+            self.value + factor * (self.high - self.value),
+        )
+
+    def ratio_for_boundary(self, boundary: float) -> "Interval":
+        """The same for a ratio minus 1, whose interval is even on the log."""
+        if self.low is None or self.high is None or self.value <= -1:
+            return self
+        if isinf(boundary):
+            return Interval(self.value, None, None)
+        logs = Interval(*(log(1 + one) for one in (self.value, self.low, self.high)))
+        wide = logs.for_boundary(boundary)
+        return Interval(self.value, exp(wide.low) - 1, exp(wide.high) - 1)
 
     def as_json(self) -> dict[str, Any]:
         return {"value": self.value, "low": self.low, "high": self.high}
@@ -44,6 +75,15 @@ def effect(treatment: Sample, control: Sample) -> Effect:
     if treatment.rate is not None and control.rate is not None:
         return _rates(treatment.rate, control.rate)
     return _means(treatment, control)
+
+
+def difference(treatment: Sample, control: Sample) -> Interval:
+    """The difference alone, as ``effect`` says it, without a test."""
+    if not (treatment.n and control.n):
+        return Interval(0.0, None, None)
+    if treatment.rate is not None and control.rate is not None:
+        return newcombe(treatment.rate, control.rate)
+    return _means(treatment, control).difference
 
 
 def _rates(treated: Rate, held: Rate) -> Effect:

@@ -37,7 +37,7 @@ def _result(result: Result) -> dict[str, Any]:
         "clustered": result.clustered.as_json() | {"clusters": result.clusters}
         if result.clustered
         else None,
-        "sequential": result.early.as_json() if result.early else None,
+        "sequential": early.as_json() if (early := result.looks or result.early) else None,
         "always_valid": result.anytime.difference.as_json() | {"p_value": result.anytime.p_value}
         if result.anytime
         else None,

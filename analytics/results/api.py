@@ -25,8 +25,9 @@ _ANSWER = inline_serializer(
         "ends_at": serializers.DateTimeField(),
         "is_over": serializers.BooleanField(),
         "status": serializers.ChoiceField(
-            choices=["answered", "too_early", "unproven", "sample_ratio"]
+            choices=["answered", "crossed", "too_early", "unproven", "sample_ratio"]
         ),
+        "looks": serializers.DictField(),
         "arms": serializers.DictField(child=serializers.IntegerField()),
         "control": serializers.CharField(allow_null=True),
         "srm": serializers.DictField(allow_null=True),

@@ -1,6 +1,6 @@
 """The judgement on a send: arms, checks, effects, contamination."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -9,13 +9,14 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from analytics.experiments.analysis import Plan, Report, Trial, analyse
 from analytics.experiments.report import as_json
-from analytics.results.outcomes import Outcomes, ends_at, outcomes
+from analytics.results.looking import Looking, status_of
+from analytics.results.outcomes import Outcomes, outcomes
 from crm.agents.models import User
 from crm.customers.models import Customer
 from crm.outreach.models import MassRecipient, MassSend
 from crm.timeline.models import Fact
 
-DEFINITION_VERSION = 1
+DEFINITION_VERSION = 2
 DAYS = (2, 7, 14, 30)
 DEFAULT_DAYS = 7
 ARMS = ("control", "treated")
@@ -35,7 +36,10 @@ class Contamination:
 
 @dataclass(frozen=True)
 class Judgement:
-    """The answer within the viewer's scope. ``is_over``: the days of observation have passed."""
+    """The answer within the viewer's scope. ``is_over``: the days of observation have passed.
+
+    Everything is told as of the latest planned look; before the first there is no comparison yet.
+    """
 
     send: MassSend
     days: int
@@ -45,6 +49,12 @@ class Judgement:
     report: Report
     contamination: Contamination
     layers: np.ndarray
+    looking: Looking
+
+    @property
+    def status(self) -> str:
+        """What may be said by now."""
+        return status_of(self.report, self.looking)
 
     @property
     def has_control(self) -> bool:
@@ -64,13 +74,13 @@ class Judgement:
 
     def as_json(self) -> dict[str, Any]:
         """The answer as API and file print it."""
-        status = self.report.status
         return as_json(self.report) | {
             "send": self.send.pk,
             "days": self.days,
             "ends_at": self.ends_at.isoformat(),
             "is_over": self.is_over,
-            "status": "too_early" if status == "answered" and not self.is_over else status,
+            "status": self.status,
+            "looks": self.looking.as_json(),
             "contamination": vars(self.contamination),
             "definition_version": DEFINITION_VERSION,
         }
@@ -78,18 +88,19 @@ class Judgement:
 
 def judge(send: MassSend, *, days: int, user: User, now: datetime) -> Judgement:
     """Compare the arms of a send, within what the user may see."""
-    found = outcomes(send, days=days)
+    looking = Looking.at(now, since=send.send_at, days=days)
+    found = outcomes(send, looking, now=now)
     found = found.within(_ids(Customer.objects.for_user(user).filter(pk__in=_people(send))))
-    over = ends_at(send, days)
     return Judgement(
         send=send,
         days=days,
-        ends_at=over,
-        is_over=now >= over,
+        ends_at=looking.ends_at,
+        is_over=looking.is_over,
         found=found,
-        report=_report(send, found),
-        contamination=_contamination(send, found, over),
+        report=compared(found, looking, send.control_percent / 100),
+        contamination=_contamination(send, found, looking.ends_at),
         layers=_layers(send, found),
+        looking=looking,
     )
 
 
@@ -100,19 +111,23 @@ def _layers(send: MassSend, found: Outcomes) -> np.ndarray:
     return np.array([kept.get(pk, "") for pk in found.ids.tolist()], dtype="U4")
 
 
-def _report(send: MassSend, found: Outcomes) -> Report:
+def compared(found: Outcomes, looking: Looking, share: float) -> Report:
+    """Arms against each other; ``share`` of everybody was to be the control."""
     both = bool(found.held.any() and not found.held.all())
     covariates = {name: values for name, values in found.before.items() if values.any()}
-    share = send.control_percent / 100
     trial = Trial(
         arms=ARMS if both else ("treated",),
         has_control=both,
         arm=np.where(found.held, 0, 1) if both else np.zeros(len(found.ids), np.int64),
         outcomes=found.values,
         covariates=covariates,
+        earlier=found.earlier,
     )
     split = {"control": share, "treated": 1 - share} if both and share else None
-    return analyse(trial, Plan(split=split))
+    plan = Plan(split, looks=looking.planned, look=looking.reached, shape="spending")
+    report = analyse(trial, plan)
+    # Before the first look the arms and their sizes are known, and nothing is compared.
+    return report if looking.reached else replace(report, results=())
 
 
 def _contamination(send: MassSend, found: Outcomes, over: datetime) -> Contamination:

@@ -24,6 +24,7 @@ from analytics.results.before import before
 from analytics.results.click_tables import click_definition, click_rows
 from analytics.results.figures import DELETIONS, days_from
 from analytics.results.judging import DAYS, Judgement, judge
+from analytics.results.looking import looking_words
 from analytics.results.reviews import Review, definition, file_rows, review
 from crm.agents.access import Permission, Policy, Scope, requires
 from crm.agents.actions import audit
@@ -204,6 +205,7 @@ def _context(found: Review) -> dict[str, Any]:
         "found": found.found,
         "send": send,
         "rows": tables.rows(found.found),
+        "looking": looking_words(found.found.report, found.found.looking),
         "cost_per_reached": found.cost_per(found.tally.received),
         "cost_per_order": found.cost_per(found.orders),
         "deletions": tables.after_rows(found.after, DELETIONS, send=send.pk),

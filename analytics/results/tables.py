@@ -12,6 +12,7 @@ from analytics.figures.numbers import Number, meaning, opening
 from analytics.results.aftermath import Aftermath, Excess
 from analytics.results.figures import DELETIONS, NAME, arm_words, definition
 from analytics.results.judging import Judgement
+from analytics.results.looking import verdict_words
 from analytics.results.outcomes import LABELS, YES_OR_NO
 from analytics.rfm.figures import layer_labels
 from crm.outreach.models import MassSend
@@ -57,7 +58,7 @@ def rows(found: Judgement) -> list[Row]:
 
 
 def _compared(found: Judgement, result: Result) -> Row:
-    verdict, level = _verdict(found, result)
+    verdict, level = verdict_words(result, is_bad=result.outcome == "deleted")
     return Row(
         label=str(LABELS[result.outcome]),
         treated=_number(found, "treated", result.outcome, result.treatment),
@@ -65,20 +66,10 @@ def _compared(found: Judgement, result: Result) -> Row:
         control=_number(found, "control", result.outcome, result.control),
         control_value=_value(result.outcome, result.control),
         difference=_interval(result.interval, result.outcome != "money"),
-        lift=_interval(result.effect.lift, True) if result.effect.lift else "—",
+        lift=_interval(result.lift, True) if result.lift else "—",
         verdict=verdict,
         level=level,
     )
-
-
-def _verdict(found: Judgement, result: Result) -> tuple[str, str]:
-    """Words and colour. More deletions are bad, more of anything else is good."""
-    if not found.is_over:
-        return _("观察期未满"), ""
-    if result.verdict == "no_evidence":
-        return _("看不出差别"), ""
-    is_good = (result.verdict == "higher") != (result.outcome == "deleted")
-    return (_("更高") if result.verdict == "higher" else _("更低")), "good" if is_good else "bad"
 
 
 def _number(found: Judgement, arm: str, outcome: str, sample: Sample) -> Number:
@@ -177,7 +168,7 @@ def file_header() -> list[str]:
     """Columns of the file."""
     return [
         _("结果"), _("计划收到人数"), _("计划收到"), _("对照组人数"), _("对照组"), _("差"),
-        _("差的下限"), _("差的上限"), _("结论"),
+        _("差的下限"), _("差的上限"), _("结论"), _("第几次查看"), _("q 值"),
     ]  # fmt: skip
 
 
@@ -189,9 +180,10 @@ def file_rows(found: Judgement) -> Iterator[list[object]]:
         yield [
             label, result.treatment.n, result.treatment.mean, result.control.n,
             result.control.mean, result.interval.value, result.interval.low,
-            result.interval.high, shown[label].verdict,
+            result.interval.high, shown[label].verdict, found.looking.reached,
+            "" if result.q_value is None else result.q_value,
         ]  # fmt: skip
     for outcome, arms in found.report.alone.items():
         if sample := arms.get("treated"):
             label = str(LABELS[outcome])
-            yield [label, sample.n, sample.mean, 0, "", "", "", "", shown[label].verdict]
+            yield [label, sample.n, sample.mean, 0, "", "", "", "", shown[label].verdict, "", ""]

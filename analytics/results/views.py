@@ -17,6 +17,7 @@ from analytics.results.clicks import LinkRow, clicks
 from analytics.results.figures import DELETIONS, days_from, definition, starts_of
 from analytics.results.group_pages import export_groups, group_results
 from analytics.results.judging import DAYS, Judgement, judge
+from analytics.results.looking import looking_words, multiplicity_words
 from analytics.results.outcomes import LABELS, YES_OR_NO
 from crm.agents.access import Permission, Scope, requires
 from crm.agents.actions import audit
@@ -46,6 +47,8 @@ def send_results(request: HttpRequest, send_id: int) -> HttpResponse:
         ],
         "layers": tables.layer_rows(found),
         "layer_heads": [LABELS[outcome] for outcome in YES_OR_NO],
+        "looking": looking_words(found.report, found.looking),
+        "multiplicity": multiplicity_words(),
         "definition": definition(found.days),
         **_deletions(request, found),
         "clicks": click_rows(_clicks(request, found), found.send, found.days),

@@ -109,7 +109,7 @@ def test_before_the_days_are_over_there_is_no_verdict(send, operator, client):
     send.send_at = timezone.now() - timedelta(days=5)
     send.save()
     page = client.get(reverse("analytics:results:send", args=[send.pk])).content.decode()
-    assert "观察期未满" in page
+    assert "尚早，不下结论" in page
     answer = client.get(reverse("analytics:results:api", args=[send.pk])).json()
     assert (answer["status"], answer["is_over"]) == ("too_early", False)
 
