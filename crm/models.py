@@ -31,6 +31,7 @@ import crm.subjects.models
 import crm.sync.models
 import crm.tagging.models
 import crm.timeline.models
+import crm.trials.models
 import crm.worktime.models
 
 __all__ = ["crm"]

@@ -2,6 +2,7 @@
 
 from django.http import Http404
 from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -9,12 +10,15 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from analytics.results.clicks import clicks
+from analytics.results.comparing import DAYS, DEFINITION_VERSION
 from analytics.results.figures import days_from
 from analytics.results.group_posts import GROUP_POST_VERSION, group_posts
-from analytics.results.judging import DEFINITION_VERSION, judge
+from analytics.results.judging import judge
+from analytics.results.moment_judging import judge_moment
 from analytics.results.post_figures import range_from
 from analytics.results.posts import accounts
 from crm.agents.access import Permission, Policy, Scope
+from crm.moments.models import Moment
 from crm.outreach.models import MassSend
 
 _ANSWER = inline_serializer(
@@ -97,6 +101,28 @@ class PostsView(APIView):
                 "definition_version": DEFINITION_VERSION,
             }
         )
+
+
+class MomentResultsView(APIView):
+    """What a post earned against its control, after ``days`` (2, 7, 14 or 30) days."""
+
+    policy = Policy(Permission.API_FIGURES, Scope.MOMENT)
+
+    @extend_schema(
+        operation_id="moment_results",
+        responses={200: OpenApiTypes.OBJECT, 404: None},
+        parameters=[OpenApiParameter("days", int, enum=list(DAYS))],
+    )
+    def get(self, request: Request, moment_id: int) -> Response:
+        """`unproven` where no control was drawn."""
+        moment = Moment.objects.for_user(request.user).filter(pk=moment_id).first()
+        if moment is None:
+            raise Http404
+        days = days_from(request.query_params)
+        found = judge_moment(moment, days=days, user=request.user, now=timezone.now())
+        if found is None:
+            return Response({"moment": moment.pk, "days": days, "status": "unproven"})
+        return Response(found.as_json())
 
 
 class SendResultsView(APIView):

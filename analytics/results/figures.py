@@ -9,7 +9,8 @@ from django.utils.translation import gettext as _
 
 from analytics.figures.registry import FigureRefused, Opened, register
 from analytics.results.aftermath import Start, aftermath, together
-from analytics.results.judging import ARMS, DAYS, DEFAULT_DAYS, DEFINITION_VERSION, judge
+from analytics.results.comparing import ARMS, DAYS, DEFAULT_DAYS, DEFINITION_VERSION
+from analytics.results.judging import definition, judge
 from analytics.results.outcomes import LABELS
 from analytics.rfm.figures import layer_labels
 from crm.agents.models import User
@@ -37,15 +38,6 @@ def send_from(params: QueryDict, user: User, target: str = MassSend.Target.CUSTO
 def arm_words(arm: str) -> str:
     """An arm of a send."""
     return _("对照组") if arm == "control" else _("计划收到")
-
-
-def definition(days: int) -> str:
-    """What every number of the comparison means."""
-    return _(
-        "按分组计，不按送达计：计划收到的人不论是否送达都算；对照组是发送前随机留出的人。"
-        "从计划发送时间起观察 %(days)s 天。净收入是付款减退款；区间为 95%%，有历史时用发送前"
-        "180 天的付款和发言作校正（CUPED）。"
-    ) % {"days": days}
 
 
 def open_result(params: QueryDict, user: User) -> Opened:

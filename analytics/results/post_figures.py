@@ -11,8 +11,10 @@ from django.utils.translation import gettext_lazy
 
 from analytics.figures.registry import FigureRefused, Opened, register
 from analytics.results.aftermath import Start, aftermath
-from analytics.results.figures import days_from
-from analytics.results.judging import DEFINITION_VERSION
+from analytics.results.comparing import ARMS, DEFINITION_VERSION
+from analytics.results.figures import arm_words, days_from
+from analytics.results.moment_judging import MomentJudgement, judge_moment
+from analytics.results.outcomes import LABELS as OUTCOME_LABELS
 from analytics.results.posts import DEFAULT_RANGE, OUTCOMES, RANGES, Account, accounts, viewers
 from crm.agents.models import User
 from crm.moments.models import Moment, MomentTask
@@ -38,8 +40,8 @@ def moment_definition(days: int) -> str:
     """What the numbers of one moment mean."""
     return _(
         "能看到的客户按企业微信回报；从他们最早能看到的那一刻起看 %(days)s 天：发来过消息、"
-        "有过付款、净收入（付款减退款，不论起因）。删除看 48 小时。朋友圈没有对照组，"
-        "先后不等于因果。"
+        "有过付款、净收入（付款减退款，不论起因）。删除看 48 小时。"
+        "这里没有对照，先后不等于因果。"
     ) % {"days": days}
 
 
@@ -64,6 +66,30 @@ def open_viewers(params: QueryDict, user: User) -> Opened:
         definition=moment_definition(days),
         version=DEFINITION_VERSION,
         data_time=timezone.now(),
+        back=f"{back}?{urlencode({'days': days})}",
+        query=tuple(query.items()),
+        question=query,
+    )
+
+
+def open_moment_result(params: QueryDict, user: User) -> Opened:
+    """People of an ``arm`` of ``moment``, all or with a yes in ``outcome``."""
+    moment, days = moment_from(params, user), days_from(params)
+    arm, outcome = params.get("arm", ""), params.get("outcome", "")
+    now = timezone.now()
+    found = judge_moment(moment, days=days, user=user, now=now)
+    if found is None or arm not in ARMS or outcome not in ("", *OUTCOME_LABELS):
+        raise FigureRefused(_("没有这个数字，请从报表页点开"), field="arm")
+    query = {"moment": str(moment.pk), "days": str(days), "arm": arm}
+    query |= {"outcome": outcome} if outcome else {}
+    words = [moment.title, arm_words(arm), *([str(OUTCOME_LABELS[outcome])] if outcome else [])]
+    back = reverse("analytics:results:moment", args=[moment.pk])
+    return Opened(
+        title=" · ".join(words),
+        ids=found.people(arm, outcome),
+        definition=found.definition,
+        version=DEFINITION_VERSION,
+        data_time=now,
         back=f"{back}?{urlencode({'days': days})}",
         query=tuple(query.items()),
         question=query,
@@ -144,5 +170,6 @@ def _account(found: list[Account], agent: str) -> Account:
 
 
 register(VIEWERS, open_viewers)
+register(MomentJudgement.figure, open_moment_result)
 register(AFTER_POSTS, open_after_posts)
 register(AFTER_MOMENT, open_moment_deletions)

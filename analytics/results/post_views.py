@@ -9,8 +9,9 @@ from django.views.decorators.http import require_GET
 
 from analytics.results import post_tables, tables
 from analytics.results.aftermath import aftermath
+from analytics.results.comparing import DAYS
 from analytics.results.figures import days_from
-from analytics.results.judging import DAYS
+from analytics.results.moment_judging import judge_moment
 from analytics.results.post_figures import (
     AFTER_MOMENT,
     account_definition,
@@ -57,6 +58,20 @@ def export_posts(request: HttpRequest) -> HttpResponseBase:
     return sheet_response(f"posts-{local_day(now)}", post_tables.file_header(), rows, kind=kind)
 
 
+@requires(Permission.EXPORT, scope=Scope.MOMENT, audit=True)
+@require_GET
+def export_moment(request: HttpRequest, moment_id: int) -> HttpResponseBase:
+    """The comparison as a file; only its heading where no control was drawn."""
+    moment = get_object_or_404(Moment.objects.for_user(request.user), pk=moment_id)
+    now, days = timezone.now(), days_from(request.GET)
+    found = judge_moment(moment, days=days, user=request.user, now=now)
+    audit(request.user, "results.export", moment, now=now, days=days)
+    rows = tables.file_rows(found) if found else []
+    kind = request.GET.get("format", "")
+    name = f"moment-{moment.pk}-results-{local_day(now)}"
+    return sheet_response(name, tables.file_header(), rows, kind=kind)
+
+
 @requires(Permission.ANALYTICS_VIEW, scope=Scope.MOMENT)
 @require_GET
 def moment_results(request: HttpRequest, moment_id: int) -> HttpResponse:
@@ -65,14 +80,16 @@ def moment_results(request: HttpRequest, moment_id: int) -> HttpResponse:
     days = days_from(request.GET)
     found = viewers(moment, days=days, user=request.user)
     after = aftermath(task_starts(moment, request.user), request.user)
+    compared = judge_moment(moment, days=days, user=request.user, now=timezone.now())
     context = {
         "moment": moment,
         "days": days,
         "days_offered": DAYS,
-        "rows": post_tables.viewer_rows(moment, found, days),
+        "viewers": post_tables.viewer_rows(moment, found, days),
+        "viewers_definition": moment_definition(days),
         "net_cents": found.net_cents,
         "deletions": tables.after_rows(after, AFTER_MOMENT, moment=moment.pk),
-        "definition": moment_definition(days),
         "data_time": timezone.now(),
-    }
+        "may_export": request.user.can(Permission.EXPORT),
+    } | (tables.comparison_context(compared) if compared else {})
     return TemplateResponse(request, "analytics/results/moment.html", context)

@@ -1,7 +1,8 @@
 """Posts to Moments and what followed: by account over some days, and by person for one of ours.
 
-A post has no control, because nobody can be kept from seeing it: what its viewers did afterwards is
-told, and never called its effect. What is judged are deletions, against the account's own past.
+Here nobody was kept from seeing it: what its viewers did afterwards is told, and never called its
+effect. What is judged are deletions, against the account's own past. A post for which a control was
+drawn is judged in ``moment_judging``.
 """
 
 from collections import defaultdict

@@ -22,8 +22,9 @@ from rest_framework.views import APIView
 from analytics.results import tables
 from analytics.results.before import before
 from analytics.results.click_tables import click_definition, click_rows
+from analytics.results.comparing import DAYS
 from analytics.results.figures import DELETIONS, days_from
-from analytics.results.judging import DAYS, Judgement, judge
+from analytics.results.judging import Judgement, judge
 from analytics.results.looking import looking_words
 from analytics.results.reviews import Review, definition, file_rows, review
 from crm.agents.access import Permission, Policy, Scope, requires

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from django.utils.translation import gettext as _
 
@@ -10,9 +11,10 @@ from analytics.experiments.effects import Interval
 from analytics.experiments.samples import Sample
 from analytics.figures.numbers import Number, meaning, opening
 from analytics.results.aftermath import Aftermath, Excess
-from analytics.results.figures import DELETIONS, NAME, arm_words, definition
+from analytics.results.comparing import Comparison
+from analytics.results.figures import DELETIONS, arm_words
 from analytics.results.judging import Judgement
-from analytics.results.looking import verdict_words
+from analytics.results.looking import looking_words, multiplicity_words, verdict_words
 from analytics.results.outcomes import LABELS, YES_OR_NO
 from analytics.rfm.figures import layer_labels
 from crm.outreach.models import MassSend
@@ -34,7 +36,7 @@ class Row:
     level: str
 
 
-def rows(found: Judgement) -> list[Row]:
+def rows(found: Comparison) -> list[Row]:
     """Outcomes in their order; without a control the treated alone."""
     if found.report.status == "answered":
         return [_compared(found, result) for result in found.report.results]
@@ -57,7 +59,7 @@ def rows(found: Judgement) -> list[Row]:
     return []
 
 
-def _compared(found: Judgement, result: Result) -> Row:
+def _compared(found: Comparison, result: Result) -> Row:
     verdict, level = verdict_words(result, is_bad=result.outcome == "deleted")
     return Row(
         label=str(LABELS[result.outcome]),
@@ -72,11 +74,25 @@ def _compared(found: Judgement, result: Result) -> Row:
     )
 
 
-def _number(found: Judgement, arm: str, outcome: str, sample: Sample) -> Number:
-    query = {"send": found.send.pk, "days": found.days, "arm": arm, "outcome": outcome}
+def _number(found: Comparison, arm: str, outcome: str, sample: Sample) -> Number:
+    query = found.query | {"days": found.days, "arm": arm, "outcome": outcome}
     label = f"{arm_words(arm)} · {LABELS[outcome]}"
-    note = meaning(definition(found.days), share=sample.rate)
-    return opening(NAME, len(found.people(arm, outcome)), label, note, **query)
+    note = meaning(found.definition, share=sample.rate)
+    return opening(found.figure, len(found.people(arm, outcome)), label, note, **query)
+
+
+def comparison_context(found: Comparison) -> dict[str, Any]:
+    """What the shared table and its notice show."""
+    arms = ("treated", "control") if found.has_control else ("treated",)
+    return {
+        "found": found,
+        "status": found.report.status,
+        "rows": rows(found),
+        "arms": [arm_number(found, arm) for arm in arms],
+        "looking": looking_words(found.report, found.looking),
+        "multiplicity": multiplicity_words(),
+        "definition": found.definition,
+    }
 
 
 @dataclass(frozen=True)
@@ -105,16 +121,16 @@ def layer_rows(found: Judgement) -> list[LayerRow]:
 
 
 def _of_layer(found: Judgement, layer: str, label: str, outcome: str, value: int) -> Number:
-    query = {"send": found.send.pk, "days": found.days, "arm": "treated", "layer": layer}
+    query = found.query | {"days": found.days, "arm": "treated", "layer": layer}
     query |= {"outcome": outcome} if outcome else {}
     words = f"{label} · {LABELS[outcome]}" if outcome else label
-    return opening(NAME, value, words, definition(found.days), **query)
+    return opening(found.figure, value, words, found.definition, **query)
 
 
-def arm_number(found: Judgement, arm: str) -> Number:
+def arm_number(found: Comparison, arm: str) -> Number:
     """How many were drawn for an arm."""
-    query = {"send": found.send.pk, "days": found.days, "arm": arm}
-    return opening(NAME, len(found.people(arm)), arm_words(arm), **query)
+    query = found.query | {"days": found.days, "arm": arm}
+    return opening(found.figure, len(found.people(arm)), arm_words(arm), **query)
 
 
 def _value(outcome: str, sample: Sample) -> str:
@@ -172,7 +188,7 @@ def file_header() -> list[str]:
     ]  # fmt: skip
 
 
-def file_rows(found: Judgement) -> Iterator[list[object]]:
+def file_rows(found: Comparison) -> Iterator[list[object]]:
     """One line an outcome; numbers as numbers."""
     shown = {row.label: row for row in rows(found)}
     for result in found.report.results:

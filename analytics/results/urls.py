@@ -1,7 +1,12 @@
 from django.urls import path
 
 from analytics.results import post_views, review_views, views
-from analytics.results.api import GroupPostsView, PostsView, SendResultsView
+from analytics.results.api import (
+    GroupPostsView,
+    MomentResultsView,
+    PostsView,
+    SendResultsView,
+)
 
 app_name = "results"
 
@@ -22,6 +27,10 @@ urlpatterns = [
     path("reports/moments/", post_views.posts, name="posts"),
     path("reports/moments/export/", post_views.export_posts, name="export_posts"),
     path("reports/moments/<int:moment_id>/", post_views.moment_results, name="moment"),
+    path("reports/moments/<int:moment_id>/export/", post_views.export_moment, name="moment_file"),
+    path(
+        "api/v1/analytics/moments/<int:moment_id>", MomentResultsView.as_view(), name="moment_api"
+    ),
     path("api/v1/analytics/moments", PostsView.as_view(), name="posts_api"),
     path("api/v1/analytics/sends/<int:send_id>", SendResultsView.as_view(), name="api"),
     path(

@@ -14,10 +14,10 @@ from analytics.results import tables
 from analytics.results.aftermath import aftermath, together
 from analytics.results.click_tables import click_definition, click_rows, file_lines
 from analytics.results.clicks import LinkRow, clicks
-from analytics.results.figures import DELETIONS, days_from, definition, starts_of
+from analytics.results.comparing import DAYS
+from analytics.results.figures import DELETIONS, days_from, starts_of
 from analytics.results.group_pages import export_groups, group_results
-from analytics.results.judging import DAYS, Judgement, judge
-from analytics.results.looking import looking_words, multiplicity_words
+from analytics.results.judging import Judgement, judge
 from analytics.results.outcomes import LABELS, YES_OR_NO
 from crm.agents.access import Permission, Scope, requires
 from crm.agents.actions import audit
@@ -36,25 +36,14 @@ def send_results(request: HttpRequest, send_id: int) -> HttpResponse:
     found = _judged(request, send)
     context = {
         "send": found.send,
-        "found": found,
-        "status": found.report.status,
         "days_offered": DAYS,
-        "rows": tables.rows(found),
-        "arms": [
-            tables.arm_number(found, arm)
-            for arm in ("treated", "control")
-            if arm == "treated" or found.has_control
-        ],
         "layers": tables.layer_rows(found),
         "layer_heads": [LABELS[outcome] for outcome in YES_OR_NO],
-        "looking": looking_words(found.report, found.looking),
-        "multiplicity": multiplicity_words(),
-        "definition": definition(found.days),
         **_deletions(request, found),
         "clicks": click_rows(_clicks(request, found), found.send, found.days),
         "click_definition": click_definition(found.days),
         "may_export": request.user.can(Permission.EXPORT),
-    }
+    } | tables.comparison_context(found)
     return TemplateResponse(request, "analytics/results/send.html", context)
 
 

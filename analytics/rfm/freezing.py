@@ -4,8 +4,8 @@ from datetime import datetime
 from typing import Any
 
 from analytics.rfm.layers import RfmQuestion, layers_sql, rule_at
-from crm.outreach.planning import freeze_layers
 from crm.shared.times import local_day
+from crm.trials.layers import freeze_layers
 
 
 def layers_now(now: datetime) -> tuple[str, dict[str, Any]]:

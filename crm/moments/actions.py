@@ -19,6 +19,12 @@ from crm.moments.content import (
     refuse_incomplete,
     words_of,
 )
+from crm.moments.control import (
+    draw_control,
+    move_control,
+    refuse_unfit_control,
+    release_control,
+)
 from crm.moments.drafting import USED_BY, content_of, copy_images, fill, use_material
 from crm.moments.gate import first_no, words_on
 from crm.moments.models import Moment, MomentTask
@@ -64,6 +70,7 @@ def edit_moment(
         raise NotAllowed(_("这条朋友圈已交给企业微信，不能再修改；可以复制一条新的"))
     was = moment.state
     _take_back(moment, now=now, reason=_("内容已修改，原审批作废"))
+    release_control(moment, by=by)
     moment.state, moment.updated_by = State.DRAFT, by
     moment.version += 1
     _forget_approval(moment)
@@ -82,6 +89,7 @@ def submit_moment(*, moment_id: int, version: int, by: User, now: datetime) -> M
     refuse_incomplete(content_of(moment))
     refuse_sensitive(words_of(moment), MomentRejected)
     use_material(moment, by=by, now=now)
+    refuse_unfit_control(moment)
     planned = _sendable(moment, by)
     _pass_gate(moment, planned)
     _plan_tasks(moment, planned)
@@ -108,6 +116,7 @@ def approve_moment(*, moment_id: int, seen_hash: str, by: User, now: datetime) -
     moment.run += 1
     moment.version += 1
     moment.failure = moment.failure_code = ""
+    draw_control(moment, by=by, now=now)
     moment.save()
     outbox.enqueue(
         NewItem(
@@ -157,6 +166,7 @@ def reschedule_moment(
     use_material(moment, by=by, now=now)
     if moment.state == State.APPROVED:
         outbox.move(create_key(moment), due_at=instant, give_up_at=instant + LATEST)
+    move_control(moment)
     moment.version += 1
     moment.save()
     audit(
@@ -191,6 +201,7 @@ def cancel_moment(*, moment_id: int, by: User, now: datetime, reason: str = "") 
         )
     else:
         _take_back(moment, now=now, reason=_("已取消"))
+        release_control(moment, by=by)
         moment.state, moment.finished_at = State.CANCELLED, now
         drop_use(subject_type=USED_BY, subject_id=moment.pk)
     moment.version += 1

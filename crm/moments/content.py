@@ -14,6 +14,7 @@ from crm.content.variables import has_variables
 from crm.moments.models import Moment
 from crm.shared.errors import DomainError
 from crm.shared.text import clean_text
+from crm.trials.models import MOST_CONTROL
 
 TEXT_CHARS = 2000
 TEXT_BYTES = 4000
@@ -47,6 +48,7 @@ class MomentContent:
     material_id: int | None = None
     # The picture of the material, to be shown as well, or as the cover of a link.
     picture: MaterialPicture | None = None
+    control_percent: int = 0
 
 
 def refuse_unfit(content: MomentContent) -> None:
@@ -59,6 +61,9 @@ def refuse_unfit(content: MomentContent) -> None:
         raise MomentRejected(
             _("朋友圈对所有人是同一段文字，不能用变量，请去掉 {{…}}"), field="text"
         )
+    if not 0 <= content.control_percent <= MOST_CONTROL:
+        words = _("对照组比例请填 0 到 %(n)s") % {"n": MOST_CONTROL}
+        raise MomentRejected(words, field="control_percent")
     _refuse_long_text(content.text)
     refuse_sensitive(words_of(content), MomentRejected)
     shown = len(content.image_ids) + bool(content.picture and not content.link_url)
@@ -125,6 +130,8 @@ def content_hash(moment: Moment) -> str:
         "senders": sorted(moment.senders.values_list("userid", flat=True)),
         "departments": sorted(moment.sender_departments.values_list("wecom_id", flat=True)),
         "tags": sorted(moment.tags.values_list("wecom_id", flat=True)),
+        # Only where there is one: what was approved before there were controls stays approved.
+        **({"control": moment.control_percent} if moment.control_percent else {}),
     }
     return _digest(parts)
 

@@ -38,6 +38,7 @@ def fill(
     moment.text = clean_text(content.text.replace("\r\n", "\n"))
     moment.link_title, moment.link_url = clean_text(content.link_title), content.link_url
     moment.everyone, moment.material_id = content.everyone, content.material_id
+    moment.control_percent = content.control_percent
     moment.save()
     moment.senders.set(content.sender_ids)
     moment.sender_departments.set(content.department_ids)
@@ -112,6 +113,7 @@ def content_of(
         image_ids=tuple(image.pk for image in images if not image.is_cover),
         cover_id=covers[0] if covers else None,
         material_id=moment.material_id,
+        control_percent=moment.control_percent,
     )
 
 

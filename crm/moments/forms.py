@@ -20,6 +20,7 @@ from crm.moments.images import ImageRejected, store_image
 from crm.moments.models import Moment, MomentImage
 from crm.moments.schedule import WALL, wall_of
 from crm.shared.times import local_day
+from crm.trials.models import MOST_CONTROL
 
 DEFAULT_TIME = time(10, 0)
 
@@ -132,6 +133,17 @@ class MomentForm(AudienceForm):
     )
     cover = forms.FileField(label=_("链接封面"), required=False)
     publish_wall = WallTimeField(label=_("发表时间"))
+    control_percent = forms.IntegerField(
+        label=_("对照组比例（%）"),
+        required=False,
+        min_value=0,
+        max_value=MOST_CONTROL,
+        initial=0,
+        help_text=_(
+            "审批通过时，从人群标签的客户里随机留出这么多，观察期内取下他们的标签；"
+            "没有对照组的朋友圈只能写“未证明”。须只选一个人群标签。"
+        ),
+    )
 
     def __init__(
         self,
@@ -240,6 +252,7 @@ class MomentForm(AudienceForm):
             cover_id=cover.pk if cover else None,
             material_id=self._material_id,
             picture=self.library_picture if self.takes_library_picture else None,
+            control_percent=data["control_percent"] or 0,
         )
 
 
@@ -275,6 +288,7 @@ def _initial(moment: Moment) -> dict[str, Any]:
         "departments": list(moment.sender_departments.values_list("pk", flat=True)),
         "tags": list(moment.tags.values_list("pk", flat=True)),
         "publish_wall": wall_of(moment.publish_wall),
+        "control_percent": moment.control_percent,
     }
 
 

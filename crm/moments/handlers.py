@@ -10,6 +10,7 @@ from crm import wecom
 from crm.moments.actions import write_plan
 from crm.moments.audience import CUSTOMER_DAY, Choice, Plan, customer_ids, plan
 from crm.moments.content import content_hash
+from crm.moments.control import still_tagged
 from crm.moments.gate import first_no, words_on
 from crm.moments.models import Moment, MomentTask
 from crm.moments.records import find
@@ -37,6 +38,7 @@ CORP = "corp"
 TOO_MANY_RUNNING = 41078
 MEDIA_GONE = (40007, 41072)
 MAX_ATTEMPTS = 10
+TAGS_COME_OFF = 30  # Seconds until the next look; wishes for tags take about as long.
 MEDIA_LIVES = timedelta(days=3)
 MEDIA_MARGIN = timedelta(hours=1)
 # The application message asks WeCom to drop the same words within half an hour.
@@ -51,7 +53,10 @@ def _moment(item: OutboxItem) -> Moment:
 
 
 def prepare_creation(item: OutboxItem, now: datetime) -> None:
-    """Upload pictures whose id at WeCom is missing or about to expire."""
+    """Wait until the control is out of the tag; upload pictures whose id is about to expire."""
+    if waiting := still_tagged(_moment(item)):
+        words = _("对照组还有 %(n)s 个好友关系没有取下标签，取下后再创建")
+        raise RetryLater(words % {"n": waiting}, code=0, retry_after=TAGS_COME_OFF)
     for image in _moment(item).images.all():
         if image.media_id and image.media_at and image.media_at > now - MEDIA_LIVES + MEDIA_MARGIN:
             continue

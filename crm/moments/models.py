@@ -12,6 +12,7 @@ from crm.agents.models import Agent, Department, User
 from crm.content.models import Material
 from crm.customers.models import Customer, Tag
 from crm.shared.models import ScopedManager, TimeStamped
+from crm.trials.models import MOST_CONTROL, Trial
 
 
 class MomentQuerySet(models.QuerySet):
@@ -67,6 +68,12 @@ class Moment(TimeStamped):
         Department, blank=True, related_name="+", verbose_name=_("发表部门")
     )
     tags = models.ManyToManyField(Tag, blank=True, related_name="+", verbose_name=_("客户标签"))
+    control_percent = models.PositiveSmallIntegerField(
+        _("对照组比例（%）"), default=0, db_default=0
+    )
+    trial = models.OneToOneField(
+        Trial, models.PROTECT, null=True, related_name="moment", verbose_name=_("对照试验")
+    )
     publish_at = models.DateTimeField(_("发表时间"))
     publish_wall = models.CharField(_("当地时间"), max_length=16)
     zone = models.CharField(_("时区"), max_length=64, default="Asia/Shanghai")
@@ -118,7 +125,10 @@ class Moment(TimeStamped):
             models.CheckConstraint(
                 condition=~Q(state="approved") | Q(approved_hash=models.F("content_hash")),
                 name="approved_is_what_stands",
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(control_percent__lte=MOST_CONTROL), name="moment_control_at_most_half"
+            ),
         ]
 
     def __str__(self) -> str:

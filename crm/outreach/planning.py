@@ -7,10 +7,9 @@ drawn last, from those whom nothing else keeps out, before anybody is touched: i
 the same share, in the order of a hash of the send's salt, so that the draw can be made again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import connection
 
@@ -22,6 +21,7 @@ from crm.outreach.gate import judged as gate_of
 from crm.outreach.models import MassSend
 from crm.shared.times import local_day
 from crm.timeline.catalogue import KINDS
+from crm.trials.layers import NO_LAYERS, layers_for
 from crm.wecom.limits import limits
 
 _TALKS = tuple(kind.id for kind in KINDS if kind.code in ("message_received", "message_sent"))
@@ -185,23 +185,6 @@ left join crm_massbatch b on b.send_id = %(send)s and b.agent_id = p.agent_id
 order by p.agent_id, coalesce(p.customer_id, p.group_id)
 """
 
-_NO_LAYERS = ("select null::bigint as customer_id, '' as layer where false", {})
-_LAYERS: list[Callable[[datetime], tuple[str, dict[str, Any]]]] = []
-
-
-def freeze_layers(told: Callable[[datetime], tuple[str, dict[str, Any]]]) -> None:
-    """Let plans keep value layers: ``told`` gives a query of customer_id and layer, and its values.
-
-    Layers are worked out by a room above this one.
-    """
-    _LAYERS[:] = [told]
-
-
-def layers_for(now: datetime) -> tuple[str, dict[str, Any]]:
-    """Everybody's layer now, as a query with its values."""
-    return _LAYERS[0](now) if _LAYERS else _NO_LAYERS
-
-
 _COUNT = "select reason, count(*), count(distinct agent_id) from judged group by reason"
 _OUTSIDE = "select count(*) from judged where reason = '' and not {in_scene}"
 _BY_AGENT = """
@@ -251,7 +234,7 @@ def plan(send: MassSend, *, now: datetime, batch_size: int | None = None) -> int
         # `with … select` becomes the table: the parts of the judgement come first.
         cursor.execute(_PLACE.format(judged=judged), values)
         cursor.execute(_BATCHES, values)
-        layers, needed = layers_for(now) if not send.is_to_groups else _NO_LAYERS
+        layers, needed = layers_for(now) if not send.is_to_groups else NO_LAYERS
         statement = _RECIPIENTS.format(
             layers=layers, in_scene=IN_SCENE.format(customer="p.customer_id")
         )

@@ -90,6 +90,7 @@ HOLDINGS: tuple[Holding, ...] = (
     Holding("crm.SendSlot", _DELIVERY, _("400 天"), Erase.DELETE, days=400, since="taken_at"),
     Holding("crm.MomentReaction", _FIGURES, _("730 天"), Erase.DELETE, days=730, since="at"),
     Holding("crm.MomentAudience", _FIGURES, _("730 天"), Erase.DELETE, days=730, since="seen_at"),
+    Holding("crm.Assignment", _("证明效果的抽签"), _WHILE_CUSTOMER, Erase.DELETE),
     Holding("crm.AudienceMember", _("确定发送对象"), _WHILE_CUSTOMER, Erase.DELETE),
     Holding("crm.MassRecipient", _DELIVERY, _WHILE_CUSTOMER, Erase.DELETE),
     Holding("crm.Transfer", _("员工交接"), _WHILE_CUSTOMER, Erase.DELETE),
@@ -153,7 +154,7 @@ HOLDINGS: tuple[Holding, ...] = (
 
 _NAMES = """
 crm.Department crm.Agent crm.User crm.SavedView crm.ApiToken crm.Channel crm.TagGroup crm.Tag
-crm.Welcome
+crm.Welcome crm.Trial
 crm.Group crm.ArchiveProgress crm.Audience crm.Route crm.Dataset crm.DatasetUnit
 crm.DatasetKind crm.DatasetFact crm.Field crm.PlatformQuota crm.QuietHours crm.QuotaSlot
 crm.TouchRule crm.Handover crm.GroupTransfer crm.ImportMapping crm.Moment crm.MomentImage

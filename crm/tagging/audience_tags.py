@@ -26,6 +26,7 @@ from crm.outbox.models import OutboxItem
 from crm.shared.text import clean_text
 from crm.tagging.actions import CHUNK, TagsRefused, ask
 from crm.tagging.models import AudienceTag, TagBatch, TagEdit
+from crm.trials.models import Assignment
 from crm.wecom.limits import limits
 
 KIND = "corp_tag"
@@ -113,19 +114,24 @@ def start_keeping(*, row: AudienceTag, by: User | None) -> Job:
     )
 
 
+def _members(row: AudienceTag):
+    """Who should carry the tag: the audience, less the controls of posts that are observed."""
+    held = Assignment.unsafe_all.holding(row.audience_id, timezone.now()).values("customer_id")
+    members = AudienceMember.objects.filter(audience=row.audience_id)
+    return members.exclude(customer__in=held).values("customer_id")
+
+
 def members_relations(row: AudienceTag):
-    """Living relations of the audience's members."""
-    members = AudienceMember.objects.filter(audience=row.audience_id).values("customer_id")
-    return Contact.unsafe_all.current().filter(customer__in=members)
+    """Living relations of the audience's members, controls left out."""
+    return Contact.unsafe_all.current().filter(customer__in=_members(row))
 
 
 def strangers_relations(row: AudienceTag):
-    """Living relations that carry the tag, or soon will, of customers not in the audience."""
-    members = AudienceMember.objects.filter(audience=row.audience_id).values("customer_id")
+    """Living relations that carry the tag, or soon will, of customers who should not."""
     coming = TagEdit.unsafe_all.waiting().filter(tag=row.tag_id, is_wanted=True)
     carrying = Contact.tags.through.objects.filter(tag_id=row.tag_id)
     ids = carrying.values("contact_id").union(coming.values("contact_id"))
-    return Contact.unsafe_all.current().filter(pk__in=ids).exclude(customer__in=members)
+    return Contact.unsafe_all.current().filter(pk__in=ids).exclude(customer__in=_members(row))
 
 
 def keep(row: AudienceTag, *, by: User | None, progress: Progress | None = None) -> int:

@@ -163,7 +163,7 @@ def test_a_moment_tells_what_its_viewers_did_and_proves_nothing(client):
     page = client.get(reverse("analytics:results:moment", args=[moment.pk]))
     text = page.content.decode()
     assert "未证明" in text
-    for label, number, _share in page.context["rows"]:
+    for label, number, _share in page.context["viewers"]:
         assert client.get(number.href).context["page"].total == number.value, label
     after = page.context["deletions"][0].number
     assert client.get(after.href).context["page"].total == after.value == 1
