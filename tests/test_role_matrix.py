@@ -38,6 +38,7 @@ from crm.outreach.models import MassBatch, MassSend, Replay
 from crm.slots.models import PostSlot
 from crm.subjects.models import SubjectRequest
 from crm.tagging.models import AudienceTag, TagBatch
+from crm.trials.models import Trial
 from tests.factories import (
     make_agent,
     make_department,
@@ -81,6 +82,8 @@ SEES_OTHERS = {
     "segment_id": {Role.LEAD, Role.MANAGER, Role.OPERATOR},
     # Persona accounts are the corporation's, whoever wrote them down.
     "face_id": {Role.OPERATOR, Role.MANAGER},
+    # A trial says how people were drawn and holds nobody by itself.
+    "trial_id": {Role.LEAD, Role.OPERATOR, Role.MANAGER, Role.SERVICE},
     "slot_id": {Role.LEAD, Role.OPERATOR, Role.MANAGER},
     "question_id": set(),
     "view_id": set(),
@@ -122,6 +125,9 @@ def house(db, settings, tmp_path) -> House:
     objects = {name: {} for name in ("moment_id", "image_id", "item_id", "send_id")}
     for near in agents:  # Welcome rules are the corporation's; only operators write them.
         objects.setdefault("welcome_id", {})[near] = Welcome.objects.create(name=near, text=near).pk
+        objects.setdefault("trial_id", {})[near] = Trial.unsafe_all.create(
+            salt=near, control_percent=20, planned_people=100
+        ).pk
         face = Face.objects.create(name=near, tag=make_tag())
         objects.setdefault("face_id", {})[near] = face.pk
         objects.setdefault("slot_id", {})[near] = PostSlot.objects.create(

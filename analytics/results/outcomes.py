@@ -29,7 +29,11 @@ with arms as (
     join crm_fact f on f.customer_id = arms.customer_id
         and f.at >= arms.since - %(before)s and f.at < arms.since + %(until)s
     join crm_factkind k on k.id = f.kind_id and k.code = any(%(codes)s)
-    where arms.agent_id is null or f.agent_id = arms.agent_id or k.code like 'order%%'
+    where (arms.agent_id is null or f.agent_id = arms.agent_id or k.code like 'order%%')
+      and (f.at < arms.since
+           or k.code = 'message_received' and f.at < arms.since + %(reply_for)s
+           or k.code = 'friend_deleted_by_customer' and f.at < arms.since + %(delete_for)s
+           or k.code like 'order%%')
 )
 select arms.customer_id, arms.arm, coalesce(look, 0),
     coalesce(bool_or(code = 'order_paid'), false)::int,
@@ -98,10 +102,19 @@ def outcomes(send: MassSend, looking: Looking, *, now: datetime) -> Outcomes:
     return deeds(_SEND, {"send": send.pk, "since": send.send_at}, looking, now=now)
 
 
-def deeds(arms: str, values: dict[str, Any], looking: Looking, *, now: datetime) -> Outcomes:
+def deeds(
+    arms: str,
+    values: dict[str, Any],
+    looking: Looking,
+    *,
+    now: datetime,
+    reply_for: timedelta | None = None,
+    delete_for: timedelta | None = None,
+) -> Outcomes:
     """What the people of ``arms`` did, each from the own beginning on.
 
-    Before the first look it is what they have done by now.
+    Before the first look it is what they have done by now. Replies and deletions may count for a
+    shorter time than orders.
     """
     count = max(1, looking.reached)
     until = looking.length or max(now - looking.since, timedelta(seconds=1))
@@ -109,6 +122,8 @@ def deeds(arms: str, values: dict[str, Any], looking: Looking, *, now: datetime)
         "codes": list(_CODES),
         "before": timedelta(days=BEFORE_DAYS),
         "until": until,
+        "reply_for": reply_for or until,
+        "delete_for": delete_for or until,
         "step": (until / count).total_seconds(),
     }
     with connection.cursor() as cursor:

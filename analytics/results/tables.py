@@ -45,7 +45,7 @@ def rows(found: Comparison) -> list[Row]:
             Row(
                 label=str(LABELS[outcome]),
                 treated=_number(found, "treated", outcome, arms["treated"]),
-                treated_value=_value(outcome, arms["treated"]),
+                treated_value=_sample_words(outcome, arms["treated"]),
                 control=None,
                 control_value="—",
                 difference="—",
@@ -64,11 +64,11 @@ def _compared(found: Comparison, result: Result) -> Row:
     return Row(
         label=str(LABELS[result.outcome]),
         treated=_number(found, "treated", result.outcome, result.treatment),
-        treated_value=_value(result.outcome, result.treatment),
+        treated_value=_sample_words(result.outcome, result.treatment),
         control=_number(found, "control", result.outcome, result.control),
-        control_value=_value(result.outcome, result.control),
-        difference=_interval(result.interval, result.outcome != "money"),
-        lift=_interval(result.lift, True) if result.lift else "—",
+        control_value=_sample_words(result.outcome, result.control),
+        difference=interval_words(result.interval, result.outcome != "money"),
+        lift=interval_words(result.lift, True) if result.lift else "—",
         verdict=verdict,
         level=level,
     )
@@ -133,13 +133,20 @@ def arm_number(found: Comparison, arm: str) -> Number:
     return opening(found.figure, len(found.people(arm)), arm_words(arm), **query)
 
 
-def _value(outcome: str, sample: Sample) -> str:
-    if outcome == "money":
-        return f"{sample.mean:,.2f}"
-    return rate_text(sample.mean) if sample.n else "—"
+def _sample_words(outcome: str, sample: Sample) -> str:
+    return value_words(outcome, sample.mean if sample.n else None)
 
 
-def _interval(found: Interval, is_share: bool) -> str:
+def value_words(outcome: str, mean: float | None) -> str:
+    """A share, or money a head; a dash where nobody is."""
+    if mean is None:
+        return "—"
+    return f"{mean:,.2f}" if outcome == "money" else rate_text(mean)
+
+
+def interval_words(found: Interval, is_share: bool) -> str:
+    """A difference with its limits, in points or in money."""
+
     def words(value: float) -> str:
         return f"{value:+.1%}" if is_share else f"{value:+,.2f}"
 

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from analytics.results import post_views, review_views, views
+from analytics.results import post_views, review_views, variant_views, views
 from analytics.results.api import (
     GroupPostsView,
     MomentResultsView,
@@ -23,6 +23,13 @@ urlpatterns = [
         "api/v1/analytics/sends/<int:send_id>/review",
         review_views.ReviewView.as_view(),
         name="review_api",
+    ),
+    path("reports/trials/<int:trial_id>/", variant_views.trial_results, name="trial"),
+    path("reports/trials/<int:trial_id>/export/", variant_views.export_trial, name="trial_file"),
+    path(
+        "api/v1/analytics/trials/<int:trial_id>",
+        variant_views.TrialResultsView.as_view(),
+        name="trial_api",
     ),
     path("reports/moments/", post_views.posts, name="posts"),
     path("reports/moments/export/", post_views.export_posts, name="export_posts"),

@@ -19,6 +19,8 @@ from crm.faces.queries import greeting_faces
 from crm.outbox import actions as outbox
 from crm.outbox.actions import NewItem
 from crm.shared.text import clean_text
+from crm.trials.models import Trial, TrialArm
+from crm.trials.variants import TrialPlan, TrialRefused, arm_for, start_trial
 
 KIND = "welcome"
 CODE_LIVES = timedelta(seconds=20)
@@ -44,6 +46,8 @@ def queue_welcome(greeting: Greeting, *, now: datetime) -> bool:
     known = Agent.unsafe_all.filter(userid=greeting.userid)
     agent = known.select_related("department").first()
     welcome = choose(agent, greeting.state, greeting.external_userid)
+    arm = _drawn(welcome, greeting)
+    outcome = _outcome(welcome, arm)
     row = WelcomeSent(
         code=greeting.code,
         external_userid=greeting.external_userid,
@@ -51,21 +55,36 @@ def queue_welcome(greeting: Greeting, *, now: datetime) -> bool:
         agent=agent,
         state=greeting.state[:64],
         welcome=welcome,
-        outcome=Outcome.WAITING if welcome else Outcome.NO_RULE,
+        arm=arm,
+        outcome=outcome,
         happened_at=greeting.happened_at,
         queued_at=now,
-        finished_at=None if welcome else now,
+        finished_at=None if outcome == Outcome.WAITING else now,
     )
-    if not _write_once(row) or welcome is None:
+    if not _write_once(row) or outcome != Outcome.WAITING:
         return False
     _enqueue(row, welcome, now)
     return True
 
 
+def _drawn(welcome: Welcome | None, greeting: Greeting) -> TrialArm | None:
+    """The arm of a new relation, where the words are being tried."""
+    if welcome is None or welcome.trial is None or welcome.trial.ended_at:
+        return None
+    arms = list(welcome.trial.arms.all())
+    return arm_for(welcome.trial, arms, f"{greeting.userid}:{greeting.external_userid}")
+
+
+def _outcome(welcome: Welcome | None, arm: TrialArm | None) -> str:
+    if welcome is None:
+        return Outcome.NO_RULE
+    return Outcome.HELD if arm is not None and not arm.text else Outcome.WAITING
+
+
 _WRITE = """
-insert into crm_welcomesent (code, external_userid, userid, agent_id, state, welcome_id, outcome,
-                             is_doubted, happened_at, queued_at, finished_at)
-values (%s, %s, %s, %s, %s, %s, %s, false, %s, %s, %s)
+insert into crm_welcomesent (code, external_userid, userid, agent_id, state, welcome_id, arm_id,
+                             outcome, is_doubted, happened_at, queued_at, finished_at)
+values (%s, %s, %s, %s, %s, %s, %s, %s, false, %s, %s, %s)
 on conflict (code) do nothing
 returning id
 """
@@ -78,7 +97,14 @@ def _write_once(row: WelcomeSent) -> bool:
             _WRITE,
             [
                 *(row.code, row.external_userid, row.userid, row.agent_id, row.state),
-                *(row.welcome_id, row.outcome, row.happened_at, row.queued_at, row.finished_at),
+                *(
+                    row.welcome_id,
+                    row.arm_id,
+                    row.outcome,
+                    row.happened_at,
+                    row.queued_at,
+                    row.finished_at,
+                ),
             ],
         )
         written = cursor.fetchone()
@@ -90,7 +116,8 @@ def _enqueue(row: WelcomeSent, welcome: Welcome, now: datetime) -> None:
     known = Customer.unsafe_all.filter(external_userid=row.external_userid).values_list("name")
     name = known.first()
     with override("zh-hans"):
-        text = say(welcome.text, customer=name[0] if name else "", agent=_name(row.agent))
+        words = row.arm.text if row.arm else welcome.text
+        text = say(words, customer=name[0] if name else "", agent=_name(row.agent))
     item = NewItem(
         kind=KIND,
         key=f"welcome:{row.pk}",
@@ -113,7 +140,7 @@ def choose(agent: Agent | None, state: str, external_userid: str = "") -> Welcom
 
     Those of the faces that it concerns come first, then the others; highest priority first.
     """
-    rules = list(Welcome.objects.filter(is_active=True).select_related("channel"))
+    rules = list(Welcome.objects.filter(is_active=True).select_related("channel", "trial"))
     if any(welcome.face_id for welcome in rules):
         rules = _with_faces(rules, greeting_faces(agent, state, external_userid))
     narrowed = [welcome for welcome in rules if not welcome.is_default]
@@ -203,3 +230,17 @@ def give_to_face(*, welcome: Welcome, face: Face | None, by: User, now: datetime
     row.is_active = row.is_active and face is not None
     row.save(update_fields=["face", "is_active", "updated_at"])
     audit(by, "welcome.face", row, now=now, before=before, after=row.face_id)
+
+
+@transaction.atomic
+def try_welcome(*, welcome: Welcome, plan: TrialPlan, by: User, now: datetime) -> Trial:
+    """Try other words at random against these; raises TrialRefused or BadWording."""
+    row = Welcome.objects.select_for_update().get(pk=welcome.pk)
+    if row.trial is not None and row.trial.ended_at is None:
+        raise TrialRefused(_("这条欢迎语正在试验，请先结束"))
+    for text in filter(str.strip, (*plan.variants, plan.control_text)):
+        check_wording(text)
+        refuse_sensitive({"text": text}, BadWording)
+    row.trial = start_trial(plan=plan, by=by, now=now)
+    row.save(update_fields=["trial", "updated_at"])
+    return row.trial

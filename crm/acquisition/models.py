@@ -8,6 +8,7 @@ from crm.agents.models import Agent, Department
 from crm.customers.models import Channel
 from crm.faces.models import Face
 from crm.shared.models import ScopedManager, TimeStamped
+from crm.trials.models import Trial, TrialArm
 
 
 class Welcome(TimeStamped):
@@ -30,6 +31,15 @@ class Welcome(TimeStamped):
         blank=True,
         related_name="+",
         verbose_name=_("人设客服"),
+    )
+    trial = models.OneToOneField(
+        Trial,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="welcome",
+        verbose_name=_("对照试验"),
     )
     priority = models.SmallIntegerField(_("优先级"), default=0)
     is_default = models.BooleanField(_("默认欢迎语"), default=False)
@@ -66,6 +76,7 @@ class WelcomeSent(models.Model):
         UNKNOWN = "unknown", _("是否送达不明")
         FAILED = "failed", _("发送失败")
         NO_RULE = "no_rule", _("没有适用的欢迎语")
+        HELD = "held", _("对照组，没有发送")
 
     code = models.CharField(_("欢迎码"), max_length=128, unique=True)
     external_userid = models.CharField(_("外部联系人编号"), max_length=64)
@@ -77,6 +88,10 @@ class WelcomeSent(models.Model):
     state = models.CharField(_("渠道参数"), max_length=64, blank=True)
     welcome = models.ForeignKey(
         Welcome, models.PROTECT, null=True, related_name="sent", verbose_name=_("欢迎语")
+    )
+    # Drawn by the relation, before anything is sent; written with the row and never changed.
+    arm = models.ForeignKey(
+        TrialArm, models.PROTECT, null=True, related_name="welcomes", verbose_name=_("试验版本")
     )
     outcome = models.CharField(
         _("结果"), max_length=8, choices=Outcome.choices, default=Outcome.WAITING

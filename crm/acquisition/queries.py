@@ -20,6 +20,7 @@ LEVELS = {
     Outcome.FAILED: "bad",
     Outcome.UNKNOWN: "warn",
     Outcome.NO_RULE: "warn",
+    Outcome.HELD: "",
     Outcome.WAITING: "brand",
 }
 

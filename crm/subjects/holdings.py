@@ -154,7 +154,7 @@ HOLDINGS: tuple[Holding, ...] = (
 
 _NAMES = """
 crm.Department crm.Agent crm.User crm.SavedView crm.ApiToken crm.Channel crm.TagGroup crm.Tag
-crm.Welcome crm.Trial
+crm.Welcome crm.Trial crm.TrialArm
 crm.Group crm.ArchiveProgress crm.Audience crm.Route crm.Dataset crm.DatasetUnit
 crm.DatasetKind crm.DatasetFact crm.Field crm.PlatformQuota crm.QuietHours crm.QuotaSlot
 crm.TouchRule crm.Handover crm.GroupTransfer crm.ImportMapping crm.Moment crm.MomentImage

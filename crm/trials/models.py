@@ -19,7 +19,9 @@ MOST_CONTROL = 50
 class TrialQuerySet(models.QuerySet):
     def visible_to(self, user) -> "TrialQuerySet":
         """A trial holds nobody by itself: whoever reads results may know of it."""
-        may = user.is_authenticated and user.can(Permission.ANALYTICS_VIEW)
+        may = user.is_authenticated and (
+            user.can(Permission.ANALYTICS_VIEW) or user.can(Permission.API_FIGURES)
+        )
         return self.all() if may else self.none()
 
 
@@ -29,6 +31,7 @@ class Trial(TimeStamped):
     Held out of the tag of ``audience``; empty where nobody has to be kept from a tag.
     """
 
+    title = models.CharField(_("名称"), max_length=64, blank=True)
     salt = models.CharField(max_length=32, editable=False)
     control_percent = models.PositiveSmallIntegerField(_("对照组比例（%）"))
     audience = models.ForeignKey(
@@ -36,6 +39,9 @@ class Trial(TimeStamped):
     )
     drawn_at = models.DateTimeField(_("抽签时间"), null=True)
     holds_until = models.DateTimeField(_("留出到"), null=True)
+    # People come one after another: how many are needed is fixed before the first.
+    planned_people = models.PositiveIntegerField(_("计划人数"), null=True)
+    ended_at = models.DateTimeField(_("结束时间"), null=True)
     created_by = models.ForeignKey(
         User, models.SET_NULL, null=True, related_name="+", verbose_name=_("建立人")
     )
@@ -54,6 +60,27 @@ class Trial(TimeStamped):
 
     def __str__(self) -> str:
         return f"#{self.pk}"
+
+
+class TrialArm(models.Model):
+    """试验版本: what an arm says; the control is number 0, and an empty text says nothing."""
+
+    trial = models.ForeignKey(Trial, models.CASCADE, related_name="arms", db_index=False)
+    number = models.PositiveSmallIntegerField(_("组"))
+    label = models.CharField(_("名称"), max_length=32)
+    text = models.TextField(_("内容"), blank=True)
+    stopped_at = models.DateTimeField(_("停用时间"), null=True)
+
+    class Meta:
+        verbose_name = _("试验版本")
+        verbose_name_plural = _("试验版本")
+        ordering = ["number"]
+        constraints = [
+            models.UniqueConstraint(fields=["trial", "number"], name="arm_once_in_a_trial")
+        ]
+
+    def __str__(self) -> str:
+        return self.label
 
 
 class AssignmentQuerySet(models.QuerySet):
