@@ -10,7 +10,7 @@ import numpy as np
 from analytics.experiments.checks import SampleRatio, benjamini_hochberg, sample_ratio
 from analytics.experiments.cuped import Adjusted, adjust
 from analytics.experiments.effects import Effect, Interval, difference, effect
-from analytics.experiments.looking import Looks, information_of, looks_of
+from analytics.experiments.looking import Looks, information_of, is_enough, looks_of
 from analytics.experiments.samples import Sample
 from analytics.experiments.sequential import (
     AlwaysValid,
@@ -227,13 +227,12 @@ def _looks(trial: Trial, plan: Plan, outcome: str, arm: int) -> Looks | None:
     return looks_of(fixed, known, plan.looks)
 
 
-def _fixed(
-    trial: Trial, values: np.ndarray, who: np.ndarray, arm: int
-) -> tuple[Interval, Sample, Sample]:
-    """The interval of one look by itself, and both arms as they were."""
+def _fixed(trial: Trial, values: np.ndarray, who: np.ndarray, arm: int) -> tuple[Interval, bool]:
+    """The interval of one look by itself, and whether there was enough to stop at it."""
     binary = is_binary(values)
     sides = [who & (trial.arm == side) for side in (arm, 0)]
     arms = [Sample.of(values[side], is_binary=binary) for side in sides]
+    enough = all(is_enough(values[side], is_binary=binary) for side in sides)
     adjusted = _adjusted(trial, values[who], who)
     if adjusted:
         said = np.zeros(len(values))
@@ -241,7 +240,7 @@ def _fixed(
         judged = [Sample.of(said[side], is_binary=False) for side in sides]
     else:
         judged = arms
-    return difference(*judged), *arms
+    return difference(*judged), enough
 
 
 def _early(plan: Plan, treatment: Sample, control: Sample) -> Early | None:

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from analytics.experiments.effects import Interval
-from analytics.experiments.samples import Sample
 from analytics.experiments.sequential import spent_boundaries
 
 EVENTS_TO_STOP_EARLY = 10
@@ -107,9 +106,9 @@ def information_of(outcomes: Sequence[np.ndarray]) -> tuple[float, ...]:
 
 
 def looks_of(
-    fixed: Sequence[tuple[Interval, Sample, Sample]], information: Sequence[float], planned: int
+    fixed: Sequence[tuple[Interval, bool]], information: Sequence[float], planned: int
 ) -> Looks:
-    """Judge what was seen at each look: the interval of a single look, and both arms."""
+    """Judge what was seen at each look: its own interval, and whether that is enough to stop."""
     boundaries = spent_boundaries(tuple(information), planned)
     return Looks(
         planned,
@@ -120,16 +119,16 @@ def looks_of(
                 z=interval.z,
                 interval=interval.for_boundary(boundary),
                 information=known,
-                is_enough=number == planned or all(map(_is_enough, arms)),
+                is_enough=number == planned or is_enough,
             )
-            for number, ((interval, *arms), known, boundary) in enumerate(
+            for number, ((interval, is_enough), known, boundary) in enumerate(
                 zip(fixed, information, boundaries, strict=True), start=1
             )
         ),
     )
 
 
-def _is_enough(sample: Sample) -> bool:
-    if sample.positives is None:
-        return sample.n >= EVENTS_TO_STOP_EARLY
-    return min(sample.positives, sample.n - sample.positives) >= EVENTS_TO_STOP_EARLY
+def is_enough(values: np.ndarray, *, is_binary: bool) -> bool:
+    """So many of an arm did something, and of yes and no so many did not."""
+    did = int((values != 0).sum())
+    return min(did, len(values) - did if is_binary else did) >= EVENTS_TO_STOP_EARLY

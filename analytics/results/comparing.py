@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from django.db.models import Exists, OuterRef, QuerySet
+from django.utils.translation import gettext as _
 
 from analytics.experiments.analysis import Plan, Report, Trial, analyse
 from analytics.experiments.report import as_json
@@ -56,6 +57,10 @@ class Comparison:
     def query(self) -> dict[str, object]:
         """What names the tried thing in a link."""
         raise NotImplementedError
+
+    def arm_words(self, arm: str) -> str:
+        """An arm in words."""
+        return _("对照组") if arm == "control" else _("计划收到")
 
     @property
     def definition(self) -> str:

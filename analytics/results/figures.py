@@ -35,11 +35,6 @@ def send_from(params: QueryDict, user: User, target: str = MassSend.Target.CUSTO
     return row
 
 
-def arm_words(arm: str) -> str:
-    """An arm of a send."""
-    return _("对照组") if arm == "control" else _("计划收到")
-
-
 def open_result(params: QueryDict, user: User) -> Opened:
     """People of an ``arm``, all or with a yes in ``outcome``, after ``days`` days."""
     send, days, arm = send_from(params, user), days_from(params), params.get("arm", "")
@@ -51,11 +46,12 @@ def open_result(params: QueryDict, user: User) -> Opened:
     query = {"send": str(send.pk), "days": str(days), "arm": arm}
     query |= {"outcome": outcome} if outcome else {}
     query |= {"layer": layer} if layer else {}
-    words = [send.title, arm_words(arm), *([str(LABELS[outcome])] if outcome else [])]
+    found = judge(send, days=days, user=user, now=now)
+    words = [send.title, found.arm_words(arm), *([str(LABELS[outcome])] if outcome else [])]
     words += [layer_labels()[layer]] if layer else []
     return Opened(
         title=" · ".join(words),
-        ids=judge(send, days=days, user=user, now=now).people(arm, outcome, layer),
+        ids=found.people(arm, outcome, layer),
         definition=definition(days),
         version=DEFINITION_VERSION,
         data_time=now,

@@ -11,7 +11,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from analytics.experiments.analysis import Report, Result
-from analytics.experiments.looking import Look
+from analytics.experiments.looking import EVENTS_TO_STOP_EARLY, Look
 from crm.shared.formatting import when
 
 LOOK_EVERY = {14: 2, 30: 5}
@@ -116,9 +116,13 @@ def looking_words(report: Report, looking: Looking) -> str:
 def _boundary_words(look: Look) -> str:
     if isinf(look.boundary):
         return _("还没有人下单，谈不上界限。")
-    return _("下单的 |z| 为 %(z)s，界限 %(limit)s。") % {
+    words = _("下单的 |z| 为 %(z)s，界限 %(limit)s。") % {
         "z": f"{abs(look.z):.2f}", "limit": f"{look.boundary:.2f}",
     }  # fmt: skip
+    if look.is_enough:
+        return words
+    few = _("每组至少 %(n)s 人下单、%(n)s 人没有，才提前认定。") % {"n": EVENTS_TO_STOP_EARLY}
+    return f"{words} {few}"
 
 
 def multiplicity_words() -> str:

@@ -37,6 +37,10 @@ class MomentJudgement(Comparison):
         """Its numbers are of this post."""
         return {"moment": self.moment.pk}
 
+    def arm_words(self, arm: str) -> str:
+        """Those drawn to see it are called so."""
+        return super().arm_words(arm) if arm == "control" else _("抽中可见")
+
     @property
     def definition(self) -> str:
         """What every number of the comparison means."""

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from analytics.figures.registry import FigureRefused, Opened, register
 from analytics.results.aftermath import Start, aftermath
 from analytics.results.comparing import ARMS, DEFINITION_VERSION
-from analytics.results.figures import arm_words, days_from
+from analytics.results.figures import days_from
 from analytics.results.moment_judging import MomentJudgement, judge_moment
 from analytics.results.outcomes import LABELS as OUTCOME_LABELS
 from analytics.results.posts import DEFAULT_RANGE, OUTCOMES, RANGES, Account, accounts, viewers
@@ -82,7 +82,11 @@ def open_moment_result(params: QueryDict, user: User) -> Opened:
         raise FigureRefused(_("没有这个数字，请从报表页点开"), field="arm")
     query = {"moment": str(moment.pk), "days": str(days), "arm": arm}
     query |= {"outcome": outcome} if outcome else {}
-    words = [moment.title, arm_words(arm), *([str(OUTCOME_LABELS[outcome])] if outcome else [])]
+    words = [
+        moment.title,
+        found.arm_words(arm),
+        *([str(OUTCOME_LABELS[outcome])] if outcome else []),
+    ]
     back = reverse("analytics:results:moment", args=[moment.pk])
     return Opened(
         title=" · ".join(words),

@@ -76,7 +76,7 @@ def _compared(found: Comparison, result: Result) -> Row:
 
 def _number(found: Comparison, arm: str, outcome: str, sample: Sample) -> Number:
     query = found.query | {"days": found.days, "arm": arm, "outcome": outcome}
-    label = f"{arm_words(arm)} · {LABELS[outcome]}"
+    label = f"{found.arm_words(arm)} · {LABELS[outcome]}"
     note = meaning(found.definition, share=sample.rate)
     return opening(found.figure, len(found.people(arm, outcome)), label, note, **query)
 
@@ -130,7 +130,7 @@ def _of_layer(found: Judgement, layer: str, label: str, outcome: str, value: int
 def arm_number(found: Comparison, arm: str) -> Number:
     """How many were drawn for an arm."""
     query = found.query | {"days": found.days, "arm": arm}
-    return opening(found.figure, len(found.people(arm)), arm_words(arm), **query)
+    return opening(found.figure, len(found.people(arm)), found.arm_words(arm), **query)
 
 
 def _sample_words(outcome: str, sample: Sample) -> str:

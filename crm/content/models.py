@@ -18,6 +18,7 @@ from crm.customers.models import Tag
 from crm.outbox.models import DatedRule
 from crm.shared.models import ScopedManager, TimeStamped
 from crm.shared.times import local_day
+from crm.trials.models import Trial
 
 
 class CardFact(models.TextChoices):
@@ -152,6 +153,15 @@ class Material(Said, TimeStamped):
     topic = models.CharField(_("主题"), max_length=32, blank=True)
     version = models.IntegerField(_("版本"), default=1)
     owner = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("作者"))
+    trial = models.OneToOneField(
+        Trial,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="script",
+        verbose_name=_("对照试验"),
+    )
     expires_on = models.DateField(_("有效期至"), null=True, blank=True)
     reuse_days = models.PositiveSmallIntegerField(_("同一客户间隔天数"), default=0)
     is_archived = models.BooleanField(_("已归档"), default=False)

@@ -83,12 +83,16 @@ def gaps_of(material: Material, customer: Customer | None, now: datetime) -> lis
     return gaps_for(material, Customer.unsafe_all.filter(pk=customer.pk), at=now)
 
 
-def for_one(material: Material, values: Mapping[str, str]) -> str:
-    """The text for one person; a variable that no longer exists stands as it was written."""
+def for_one(material: Material, values: Mapping[str, str], text: str | None = None) -> str:
+    """The text for one person; a variable that no longer exists stands as it was written.
+
+    ``text``: other words than the material's own, where those are being tried.
+    """
+    said = material.text if text is None else text
     try:
-        return filled(parse(material.text), {**values, **card_values(material)})
+        return filled(parse(said), {**values, **card_values(material)})
     except TextRefused:
-        return material.text
+        return said
 
 
 def topics(user: User) -> list[str]:

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from crm.content import views
+from crm.content import trial_views, views
 
 app_name = "content"
 
@@ -17,4 +17,7 @@ urlpatterns = [
     path("<int:material_id>/propose/", views.propose_gold, name="propose"),
     path("<int:material_id>/gold/", views.grant_gold, name="gold"),
     path("<int:material_id>/copied/", views.copied, name="copied"),
+    path("<int:material_id>/trial/", trial_views.script_trial, name="trial"),
+    path("<int:material_id>/trial/stop/", trial_views.stop_script_trial, name="stop_trial"),
+    path("<int:material_id>/trial/propose/", trial_views.propose_words, name="propose_words"),
 ]

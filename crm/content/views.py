@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from crm.agents.access import Permission, Scope, requires
-from crm.content import actions, queries, records
+from crm.content import actions, queries, records, trying
 from crm.content.actions import MaterialContent
 from crm.content.cards import FACT_OF, card_values, price_of, title_of
 from crm.content.forms import MaterialForm
@@ -80,11 +80,17 @@ def _detail(request: HttpRequest, material: Material, *, refusal: str = "") -> H
     # What is filled in for one person cannot be said to many.
     is_usable = not (material.is_archived or is_expired or has_variables(in_all))
     card = card_values(material)
+    trial, arm = trying.running(material), trying.proposed(material, customer)
     lacks = [Finding("warn", "", gap.words) for gap in gaps(material, at=now)]
     context = {
         "material": material,
         "customer": customer,
-        "shown": queries.for_one(material, values),
+        "shown": queries.for_one(material, values, arm.text if arm else None),
+        "arm": arm,
+        "to_draw": customer is not None and trial is not None and arm is None,
+        "trial": trial,
+        "may_try": material.kind == Material.Kind.SCRIPT
+        and (material.trial_id is not None or actions.may_edit(user, material)),
         "findings": [*findings_of(material), *lacks],
         "gaps": queries.gaps_of(material, customer, now),
         "card": card,
@@ -240,7 +246,8 @@ def _step(request: HttpRequest, material_id: int, act: Any, words: str) -> HttpR
 def _material(request: HttpRequest, material_id: int) -> Material:
     rows = Material.objects.for_user(request.user)
     return get_object_or_404(
-        rows.select_related("owner__agent", "approved_by", "route", "picture"), pk=material_id
+        rows.select_related("owner__agent", "approved_by", "route", "picture", "trial"),
+        pk=material_id,
     )
 
 

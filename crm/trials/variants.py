@@ -13,11 +13,12 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from crm.agents.actions import audit
-from crm.agents.models import User
+from crm.agents.models import Agent, User
+from crm.shared import faults
 from crm.shared.errors import DomainError
 from crm.shared.text import clean_text
 from crm.trials.drawing import new_salt
-from crm.trials.models import CONTROL, MOST_CONTROL, Trial, TrialArm
+from crm.trials.models import CONTROL, MOST_CONTROL, Assignment, Trial, TrialArm
 
 MOST_VARIANTS = 4
 FEWEST_PEOPLE = 50
@@ -104,6 +105,33 @@ def arm_for(trial: Trial, arms: Sequence[TrialArm], unit: str) -> TrialArm:
         return first
     living = [arm for arm in ordered if arm.stopped_at is None]
     return _pick(trial, living, f"{trial.salt}:again:{unit}")
+
+
+@transaction.atomic
+def assign(*, trial: Trial, customer_id: int, agent: Agent | None, now: datetime) -> TrialArm:
+    """The arm of a customer, written at the first asking and never changed; raises TrialRefused.
+
+    The trial's row is held, so that nobody gets an arm that is just being stopped.
+    """
+    rows = Trial.unsafe_all.all()
+    if faults.guarded("trials.assign"):
+        rows = rows.select_for_update()
+    row = rows.get(pk=trial.pk)
+    if row.ended_at:
+        raise TrialRefused(_("这个试验已经结束"))
+    arms = list(row.arms.all())
+    chosen = arm_for(row, arms, str(customer_id))
+    Assignment.unsafe_all.bulk_create(
+        [Assignment(trial=row, customer_id=customer_id, arm=chosen.number, agent=agent, at=now)],
+        ignore_conflicts=True,
+    )
+    return assigned(row, customer_id) or chosen
+
+
+def assigned(trial: Trial, customer_id: int) -> TrialArm | None:
+    """The arm that a customer was given, if they were."""
+    found = Assignment.unsafe_all.filter(trial=trial, customer=customer_id).first()
+    return found and trial.arms.get(number=found.arm)
 
 
 def split_of(trial: Trial, arms: Sequence[TrialArm]) -> dict[str, float]:

@@ -193,3 +193,16 @@ def test_a_find_among_many_that_chance_explains_is_not_called_one(client, operat
     page = page_of(client, send)
     assert "几项一起看，还看不出差别" in page
     assert "Benjamini–Hochberg" in page
+
+
+@pytest.mark.django_db
+def test_few_events_are_not_enough_to_stop_early_however_far_apart(client, operator):
+    """Nobody of the control ordered: neither orders nor money may be called before the end."""
+    send = ordering_send(days_ago=4.5, treated=120, held=0)
+    found = judge(send, days=7, user=operator, now=timezone.now())
+    results = {result.outcome: result for result in found.report.results}
+    assert abs(results["ordered"].looks.latest.z) > results["ordered"].looks.latest.boundary
+    assert {results[name].verdict for name in ("ordered", "money")} == {"too_early"}
+    assert "才提前认定" in page_of(client, send)
+    over = judge(send, days=2, user=operator, now=timezone.now())
+    assert over.report.results[0].verdict == "higher"
