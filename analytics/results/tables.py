@@ -12,7 +12,7 @@ from analytics.experiments.samples import Sample
 from analytics.figures.numbers import Number, meaning, opening
 from analytics.results.aftermath import Aftermath, Excess
 from analytics.results.comparing import Comparison
-from analytics.results.figures import DELETIONS, arm_words
+from analytics.results.figures import DELETIONS
 from analytics.results.judging import Judgement
 from analytics.results.looking import looking_words, multiplicity_words, verdict_words
 from analytics.results.outcomes import LABELS, YES_OR_NO
