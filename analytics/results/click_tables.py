@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 from analytics.figures.numbers import Number, opening
 from analytics.figures.registry import FigureRefused, Opened, register
 from analytics.results.clicks import PLACES, LinkRow, clicks
+from analytics.results.comparing import DEFINITION_VERSION
 from analytics.results.figures import days_from, send_from
-from analytics.results.judging import DEFINITION_VERSION
 from crm.agents.models import User
 from crm.outreach.models import MassSend
 from crm.shared.formatting import ABSENT

@@ -5,13 +5,13 @@ the send, from the moment on when anybody had opened the link.
 """
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Q
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from analytics.results.outcomes import ends_at
 from crm.agents.models import User
 from crm.links.actions import address_of
 from crm.links.models import ShortLink
@@ -73,7 +73,7 @@ def clicks(send: MassSend, *, days: int, user: User) -> list[LinkRow]:
 def _row(
     send: MassSend, link: ShortLink, places: tuple[tuple[str, int], ...], days: int, user: User
 ) -> LinkRow:
-    told = openings(link, since=send.send_at, until=ends_at(send, days))
+    told = openings(link, since=send.send_at, until=_end(send, days))
     orders: list[int] | None = None if send.is_to_groups else []
     if told.first_at is not None and orders is not None:
         people = MassRecipient.objects.for_user(user).filter(send=send, batch__isnull=False)
@@ -81,7 +81,7 @@ def _row(
             kind__code="order_paid",
             customer__in=people.values("customer_id"),
             at__gte=told.first_at,
-            at__lt=ends_at(send, days),
+            at__lt=_end(send, days),
         )
         orders = list(paid.values_list("customer_id", flat=True))
     return LinkRow(
@@ -92,6 +92,11 @@ def _row(
         buyers=None if orders is None else tuple(sorted(set(orders))),
         elsewhere=_elsewhere(send, link),
     )
+
+
+def _end(send: MassSend, days: int) -> datetime:
+    """When openings no longer count: they are told to the present, also between looks."""
+    return send.send_at + timedelta(days=days)
 
 
 def _elsewhere(send: MassSend, link: ShortLink) -> int:
