@@ -9,13 +9,11 @@ that attains the customer's best level.
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from django.utils.translation import gettext as _
-
 from analytics.clickhouse.conditions import is_step
-from analytics.clickhouse.connection import WarehouseRefused, text
+from analytics.clickhouse.connection import text
 from analytics.clickhouse.source import ClickHouseSource
 from analytics.events.kernel import OPEN, SETTLED, YOUNG
-from analytics.funnels.question import Question
+from analytics.funnels.question import Question, Step
 from crm.shared.times import corp_zone
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -171,16 +169,6 @@ def _chosen(question: Question, source: ClickHouseSource, as_of: datetime) -> st
     )
 
 
-def _sorts(question: Question) -> list:
-    """Different steps; of one event there may be one sort only, or an event could fill either."""
-    sorts = list(dict.fromkeys(question.steps))
-    events = [step.event for step in sorts]
-    if len(set(events)) < len(events):
-        raise WarehouseRefused(
-            _(
-                "ClickHouse 引擎不能让同一种事件以不同条件出现在两个步骤里：一次发生可能符合两步。"
-                "请改用 columns 引擎，或统一条件"
-            ),
-            field="steps",
-        )
-    return sorts
+def _sorts(question: Question) -> list[Step]:
+    """Different steps, each of an event of its own: no event can fill either of two."""
+    return list(dict.fromkeys(question.steps))

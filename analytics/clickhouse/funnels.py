@@ -6,14 +6,15 @@ from typing import Any
 import numpy as np
 from django.utils.translation import gettext as _
 
+from analytics.clickhouse import sliced
 from analytics.clickhouse.connection import text
 from analytics.clickhouse.funnel import SECOND, Folded
 from analytics.clickhouse.source import ClickHouseSource
 from analytics.events.kernel import OPEN, YOUNG
 from analytics.events.source import UNKNOWN_KEY, Value
 from analytics.funnels.answer import Answer, CellFigures, step_figures
-from analytics.funnels.question import MAX_CELLS, Question, QuestionRefused
-from analytics.funnels.resolving import check_figure, refuse_extras, resolve, step_names
+from analytics.funnels.question import CUSTOMER, MAX_CELLS, Question, QuestionRefused
+from analytics.funnels.resolving import check_figure, resolve, step_names
 
 STATES = YOUNG + 1
 
@@ -22,6 +23,8 @@ def answer(
     question: Question, source: ClickHouseSource, labels: dict[str, str] | None = None
 ) -> Answer:
     """Count every step and cell of the question; `labels` names events for people."""
+    if sliced.is_sliced(question):
+        return sliced.answer(question, source, labels or {})
     folded, as_of = _prepared(question, source)
     cells = _Cells(folded)
     steps, names = len(question.steps), step_names(question, labels or {})
@@ -53,6 +56,8 @@ def people(
 ) -> np.ndarray:
     """Sorted ids of exactly the customers whom a figure counts."""
     check_figure(question, step, state)
+    if sliced.is_sliced(question):
+        return sliced.people(question, source, step=step, state=state, cell=cell)
     for name in cell or {}:
         if name not in question.breakdown:
             raise QuestionRefused(
@@ -64,14 +69,17 @@ def people(
 
 def levels(question: Question, source: ClickHouseSource) -> dict[int, int]:
     """Level of every customer with events, 0 for those outside the cohort."""
-    folded, _as_of = _prepared(question, source)
+    if sliced.is_sliced(question) and question.unit != CUSTOMER:
+        return sliced.levels(question, source)
     everybody = source.house.rows(f"select distinct customer from facts where {source.where}")
     found = {int(customer): 0 for [customer] in everybody}
+    if sliced.is_sliced(question):
+        return found | sliced.levels(question, source)
+    folded, _as_of = _prepared(question, source)
     return found | _Cells(folded).levels()
 
 
 def _prepared(question: Question, source: ClickHouseSource) -> tuple[Folded, datetime]:
-    refuse_extras(question)
     source.check_loaded()
     _kinds, as_of = resolve(question, source)
     return Folded.of(question, source, as_of), as_of

@@ -1,6 +1,7 @@
 """What the warehouse holds of the live facts or a dataset, for one viewer."""
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
@@ -28,6 +29,8 @@ class ClickHouseSource:
     engines = {
         "funnels": "analytics.clickhouse.funnels",
         "retention": "analytics.clickhouse.retention",
+        "paths": "analytics.clickhouse.paths",
+        "transitions": "analytics.clickhouse.transitions",
     }
 
     def __init__(
@@ -40,6 +43,14 @@ class ClickHouseSource:
         self.base, self.allowed = base, allowed
         self.house = house or warehouse()
         self.dataset = base.dataset.pk if isinstance(base, DatasetSource) else 0
+        self.unit_names: list[str] = []
+        self._attribute_names: dict[str, list[str]] = {}
+
+    def by_unit(self, name: str) -> "ClickHouseSource":
+        """The same for questions about units: they are numbered and named while they are folded."""
+        found = copy(self)
+        found.unit_names = [""]
+        return found
 
     @cached_property
     def _bounds(self) -> tuple[int, int, int, int]:
@@ -94,7 +105,22 @@ class ClickHouseSource:
         found = self.base.teams([int(agent) for agent in agents])
         return {str(agent): str(team) for agent, team in found.items()}
 
+    def attribute_names(self, attribute: str) -> list[str]:
+        """All values of a dataset's channels or agents; their places are their numbers."""
+        if attribute not in self._attribute_names:
+            self._attribute_names[attribute] = self.house.column(
+                f"select distinct toString({attribute}) as name from facts"
+                f" where dataset = {self.dataset} and name != '' order by name"
+            )
+        return self._attribute_names[attribute]
+
+    def all_kinds(self) -> dict[str, int]:
+        return self.base.all_kinds()
+
     def keys(self, ids: Iterable[int]) -> dict[int, str]:
+        """What the outside calls these customers or, of a question about units, these units."""
+        if self.unit_names:
+            return {number: self.unit_names[number] for number in ids}
         return self.base.keys(ids)
 
 

@@ -189,17 +189,7 @@ class LiveSource:
 
     def given_back(self, kind: int, part: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Orders of one kind of event that were refunded, by customer."""
-        query = sql.SQL(
-            "select paid.customer_id, floor(extract(epoch from paid.at))::bigint as at,"
-            " floor(extract(epoch from min(back.at)))::bigint as back"
-            " from crm_fact as back join crm_factkind as k on k.id = back.kind_id"
-            " and k.code = 'order_refunded'"
-            " join crm_fact as paid on paid.customer_id = back.customer_id"
-            " and paid.order_id = back.order_id and paid.kind_id = {kind}"
-            " where {customers} group by paid.id, paid.customer_id, paid.at order by paid.id"
-        ).format(kind=sql.Literal(kind), customers=self._customers_of(part, "back", "customer_id"))
-        found = facts.numbers(query, "customer", "at", "back")
-        return tuple(found[name].astype(np.int64) for name in ("customer", "at", "back"))
+        return given_back(kind, self._customers_of(part, "back", "customer_id"))
 
     def keys(self, ids: Iterable[int]) -> dict[int, str]:
         """Customer numbers, or what else a customer is known by outside."""
@@ -277,3 +267,21 @@ class LiveSource:
         return sql.SQL("{column} between {first} and {last}").format(
             column=sql.Identifier(*column), first=sql.Literal(first), last=sql.Literal(last)
         )
+
+
+def given_back(kind: int, customers: sql.Composable) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Refunded orders of some customers: (customer, second of the event of this kind, when).
+
+    `customers` is a condition on `back.customer_id`.
+    """
+    query = sql.SQL(
+        "select paid.customer_id, floor(extract(epoch from paid.at))::bigint as at,"
+        " floor(extract(epoch from min(back.at)))::bigint as back"
+        " from crm_fact as back join crm_factkind as k on k.id = back.kind_id"
+        " and k.code = 'order_refunded'"
+        " join crm_fact as paid on paid.customer_id = back.customer_id"
+        " and paid.order_id = back.order_id and paid.kind_id = {kind}"
+        " where {customers} group by paid.id, paid.customer_id, paid.at order by paid.id"
+    ).format(kind=sql.Literal(kind), customers=customers)
+    found = facts.numbers(query, "customer", "at", "back")
+    return tuple(found[name].astype(np.int64) for name in ("customer", "at", "back"))

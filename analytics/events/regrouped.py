@@ -37,6 +37,11 @@ class RegroupedSource:
             found.append(codes)
         return np.concatenate(found), list(units)
 
+    @property
+    def names(self) -> list[str]:
+        """The property's values by their numbers."""
+        return self._codes[1]
+
     @cached_property
     def _kept(self) -> np.ndarray:
         """Which events of the base, counted through its parts, are events here, in our order."""
@@ -99,6 +104,8 @@ class RegroupedSource:
 
     def customers_of(self, ids: np.ndarray) -> np.ndarray:
         """Whose events are in these units, in order."""
+        if not len(ids):
+            return NOBODY
         of_unit = self._codes[0][self._kept]
         return np.unique(self._events.customers[self._kept][np.isin(of_unit, ids)])
 
@@ -133,6 +140,8 @@ class RegroupedSource:
 def of_unit(source: Source, unit: str) -> Source:
     """The source by the unit of a question: `customer`, or `property:NAME`."""
     name = unit.removeprefix("property:")
-    if name == unit or isinstance(source, RegroupedSource) or hasattr(source, "engines"):
+    if name == unit or isinstance(source, RegroupedSource):
         return source
+    if hasattr(source, "engines"):
+        return source.by_unit(name)
     return RegroupedSource(source, name)

@@ -1,5 +1,7 @@
 """The `columns` engine: turns a question into a fold over columns and its counts into an answer."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from threading import Lock
 
 import numpy as np
@@ -15,6 +17,8 @@ from analytics.funnels.planning import Prepared, prepare
 from analytics.funnels.question import CUSTOMER, Question, QuestionRefused
 from analytics.funnels.resolving import check_figure, step_names
 
+STATES = kernel.YOUNG + 1
+
 
 def answer(
     question: Question,
@@ -27,10 +31,29 @@ def answer(
     With a `keeper` the answer has a token by which its people are found without folding again.
     """
     prepared = prepare(question, source)
-    parts, steps = prepared.source.parts, len(question.steps)
-    cells = prepared.cells
-    totals = np.zeros((len(cells), steps, 3), np.int64)
-    amounts = Amounts.of(prepared) if question.value else None
+    counted = count(prepared, keeper)
+    token = _written(keeper, prepared) if keeper else ""
+    return told(question, counted, labels or {}, source.data_time, prepared.as_of, token)
+
+
+@dataclass
+class Counted:
+    """What a fold found: by cell, level and state the units; the money; the seconds to each step.
+
+    `seconds` has a list of arrays for each step after the first, of all who reached it.
+    """
+
+    cells: list[tuple[Value, ...]]
+    totals: np.ndarray
+    cents: np.ndarray | None
+    seconds: list[list[np.ndarray]]
+
+
+def count(prepared: Prepared, keeper: Keeper | None = None) -> Counted:
+    """Fold everything once and count."""
+    parts, steps = prepared.source.parts, len(prepared.question.steps)
+    totals = np.zeros((len(prepared.cells), steps, STATES), np.int64)
+    amounts = Amounts.of(prepared) if prepared.question.value else None
     lock = Lock()
 
     def harvest(block: Folded) -> list[np.ndarray]:
@@ -42,24 +65,35 @@ def answer(
             amounts.take(block, lock)
         if keeper:
             keeper.take(parts[block.part], block)
-        return _seconds_of_members(block, filtered=bool(question.filters))
+        return _seconds_of_members(block, filtered=bool(prepared.question.filters))
 
     collected = fold_parts(parts, prepared.plans, harvest, prepared.fold)
-    names = step_names(question, labels or {})
-    cents = amounts.cents if amounts else None
-    whole = totals.sum(axis=0)
+    seconds = [[block[k] for block in collected if len(block[k])] for k in range(steps - 1)]
+    return Counted(prepared.cells, totals, amounts.cents if amounts else None, seconds)
+
+
+def told(
+    question: Question,
+    counted: Counted,
+    labels: dict[str, str],
+    data_time: datetime,
+    as_of: datetime,
+    token: str = "",
+) -> Answer:
+    """The answer that the counts come to."""
+    names, cents = step_names(question, labels), counted.cents
     return Answer(
         question=question,
         steps=step_figures(
-            whole,
+            counted.totals.sum(axis=0),
             names,
-            _quantiles(collected, steps, totals),
-            cents.sum(axis=0).tolist() if amounts else None,
+            _quantiles(counted),
+            None if cents is None else cents.sum(axis=0).tolist(),
         ),
-        cells=_cell_figures(question, cells, totals, names, cents),
-        data_time=source.data_time,
-        as_of=prepared.as_of,
-        token=_written(keeper, prepared) if keeper else "",
+        cells=_cell_figures(question, counted.cells, counted.totals, names, cents),
+        data_time=data_time,
+        as_of=as_of,
+        token=token,
     )
 
 
@@ -89,8 +123,15 @@ def people(
 
     `step` counts from 1; `cell` gives keys of breakdown values, and without it all are meant.
     """
+    return people_of(prepare(question, source), step=step, state=state, cell=cell)
+
+
+def people_of(
+    prepared: Prepared, *, step: int, state: str, cell: dict[str, str] | None = None
+) -> np.ndarray:
+    """The same of a question made ready."""
+    question = prepared.question
     check_figure(question, step, state)
-    prepared = prepare(question, source)
     keys = [[value.key for value in values] for values in prepared.cells]
     numbers = _wanted(question, keys, cell or {})
     wanted = None if numbers is None else np.isin(np.arange(len(keys)), numbers)
@@ -109,7 +150,11 @@ def people(
 
 def levels(question: Question, source: Source) -> dict[int, int]:
     """Level of every customer with events, 0 for those outside the cohort."""
-    prepared = prepare(question, source)
+    return levels_of(prepare(question, source))
+
+
+def levels_of(prepared: Prepared) -> dict[int, int]:
+    """The same of a question made ready."""
     parts = prepared.source.parts
 
     def harvest(block: Folded) -> tuple[np.ndarray, np.ndarray]:
@@ -136,17 +181,14 @@ def _seconds_of_members(block: Folded, *, filtered: bool) -> list[np.ndarray]:
     return [seconds[members[block.levels >= k]] for k, seconds in enumerate(block.seconds, start=2)]
 
 
-def _quantiles(
-    collected: list[list[np.ndarray]], steps: int, totals: np.ndarray
-) -> list[tuple[float | None, float | None]]:
+def _quantiles(counted: Counted) -> list[tuple[float | None, float | None]]:
     """Median and p90 of the seconds from the entry to each step."""
-    at_entry = (0.0, 0.0) if totals.any() else (None, None)
+    at_entry = (0.0, 0.0) if counted.totals.any() else (None, None)
 
-    def work(k: int) -> tuple[float | None, float | None]:
-        blocks = [block[k] for block in collected if len(block[k])]
+    def work(blocks: list[np.ndarray]) -> tuple[float | None, float | None]:
         return median_and_p90(np.concatenate(blocks) if blocks else np.empty(0, np.uint32))
 
-    return [at_entry, *in_threads(work, range(steps - 1))]
+    return [at_entry, *in_threads(work, counted.seconds)]
 
 
 def _cell_figures(

@@ -29,16 +29,6 @@ def resolve(question: Question, source: Source) -> tuple[dict[str, int], datetim
     return kinds, question.as_of or source.data_time
 
 
-def refuse_extras(question: Question) -> None:
-    """For an engine that knows the plain question only: name what it may not ignore."""
-    for name in question.extras:
-        raise QuestionRefused(
-            _("这个引擎还不会「%(field)s」，请去掉它，或改用列文件引擎（--engine columns）")
-            % {"field": name},
-            field=name,
-        )
-
-
 def check_figure(question: Question, step: int, state: str) -> None:
     """Raise QuestionRefused where the question has no such figure."""
     if not 1 <= step <= len(question.steps):

@@ -54,8 +54,12 @@ class Prepared:
 def answer(question: PathQuestion, source: Source) -> PathAnswer:
     """Count every way; what is not among the most frequent of its place is `other`."""
     prepared = prepare(question, source)
-    walked = _counted(prepared)
-    shown = _shown(prepared, walked)
+    return told(prepared, counted(prepared))
+
+
+def told(prepared: Prepared, walked: Counter[tuple[int, ...]]) -> PathAnswer:
+    """The answer that so many people on each path come to."""
+    question, shown = prepared.question, shown_of(prepared, walked)
     places: Counter[tuple[int, str]] = Counter()
     ways: Counter[tuple[int, str, str]] = Counter()
     for numbers, people in walked.items():
@@ -76,7 +80,7 @@ def answer(question: PathQuestion, source: Source) -> PathAnswer:
         ways=tuple(Way(*key, n) for key, n in sorted(ways.items(), key=_largest)),
         paths=tuple(paths[:PATHS_SHOWN]),
         different=len(paths),
-        data_time=source.data_time,
+        data_time=prepared.source.data_time,
         as_of=prepared.as_of,
     )
 
@@ -95,24 +99,44 @@ def people(
     Without any of them: of everybody with the anchor. `other` is whatever is not shown there.
     """
     prepared = prepare(question, source)
+    check_figure(question, place=place, path=path)
+    shown = shown_of(prepared, counted(prepared)) if OTHER in (event, following) else []
+    chosen = {"place": place, "event": event, "following": following, "path": path}
+    return ids_of(prepared, shown, **chosen)
+
+
+def check_figure(question: PathQuestion, *, place: int, path: tuple[str, ...]) -> None:
+    """Raise QuestionRefused where the answer has no such number."""
     if not 0 <= place <= question.depth or len(path) > question.depth:
         raise QuestionRefused(_("路径没有第 %(n)s 步") % {"n": place}, field="place")
-    needs_shown = OTHER in (event, following)
-    shown = _shown(prepared, _counted(prepared)) if needs_shown else []
+
+
+def ids_of(
+    prepared: Prepared,
+    shown: list[frozenset[int]],
+    *,
+    place: int,
+    event: str,
+    following: str,
+    path: tuple[str, ...],
+) -> np.ndarray:
+    """The people of `people`; `shown` are the events that are shown on each place."""
+    depth = prepared.question.depth
     wanted = [(at, name) for at, name in ((place, event), (place + 1, following)) if at and name]
     numbers = [prepared.number(name) for name in path]
 
     def chosen(found: np.ndarray) -> np.ndarray:
         keep = found[:, 0] != kernel.NOBODY
         for at, name in wanted:
-            column = found[:, at - 1] if at <= question.depth else np.full(len(found), -9)
-            keep &= _is(prepared, column, name, shown[at - 1] if needs_shown else frozenset())
+            column = found[:, at - 1] if at <= depth else np.full(len(found), -9)
+            keep &= _is(prepared, column, name, shown[at - 1] if at <= len(shown) else frozenset())
         for at, number in enumerate(numbers):
             keep &= found[:, at] == number
         return keep
 
     def harvest(part: int, low: int, found: np.ndarray) -> np.ndarray:
-        return source.parts[part].columns.ids_at(np.flatnonzero(chosen(found)) + low)
+        rows = np.flatnonzero(chosen(found)) + low
+        return prepared.source.parts[part].columns.ids_at(rows)
 
     ids = _walked(prepared, harvest)
     return np.sort(np.concatenate(ids)) if ids else np.empty(0, np.int64)
@@ -208,7 +232,7 @@ def _walked(prepared: Prepared, harvest: Callable[[int, int, np.ndarray], Result
     return in_threads(work, blocks)
 
 
-def _counted(prepared: Prepared) -> Counter[tuple[int, ...]]:
+def counted(prepared: Prepared) -> Counter[tuple[int, ...]]:
     """Customers by path; a path stops at its end."""
 
     def harvest(_part: int, _low: int, found: np.ndarray) -> list[tuple[tuple[int, ...], int]]:
@@ -223,7 +247,7 @@ def _counted(prepared: Prepared) -> Counter[tuple[int, ...]]:
     return walked
 
 
-def _shown(prepared: Prepared, walked: Counter[tuple[int, ...]]) -> list[frozenset[int]]:
+def shown_of(prepared: Prepared, walked: Counter[tuple[int, ...]]) -> list[frozenset[int]]:
     """The most frequent events of each place; ends are always shown."""
     shown = []
     for place in range(prepared.question.depth):

@@ -41,6 +41,11 @@ class Block:
 
 def answer(question: TransitionQuestion, source: Source) -> TransitionAnswer:
     """Count every pair of stages; the counts sum to everybody in scope."""
+    return TransitionAnswer(question, counted(question, source), source.data_time)
+
+
+def counted(question: TransitionQuestion, source: Source) -> np.ndarray:
+    """How many went from each stage to each."""
     width = len(question.stages)
 
     def harvest(block: Block) -> np.ndarray:
@@ -52,7 +57,7 @@ def answer(question: TransitionQuestion, source: Source) -> TransitionAnswer:
         counts += found
     _ids, before, after = _without_events(question, source)
     np.add.at(counts, (before, after), 1)
-    return TransitionAnswer(question, counts, source.data_time)
+    return counts
 
 
 def people(

@@ -1,73 +1,24 @@
 """The clickhouse engine says, to the person, what the definition says."""
 
 import random
-from copy import copy
 from datetime import UTC, date, datetime, timedelta
-from itertools import count
 
 import pytest
 
 from analytics.clickhouse import funnels, retention
-from analytics.clickhouse.loading import FACT_COLUMNS
 from analytics.funnels.question import Question, Step
 from analytics.retention.question import KINDS, MODES, PERIODS, RetentionQuestion
 from tests.analytics.oracle import judge
 from tests.analytics.retention_oracle import retained
 from tests.analytics.test_retention import KINDS as RETENTION_KINDS
 from tests.analytics.test_retention import START as RETENTION_START
-from tests.analytics.warehouse import house
+from tests.analytics.warehouse import LETTERS, SECOND, Bench
 
-SECOND = 1_000_000
-LETTERS = "ABCD"
 LOGS = 2_000
 ORDERS = ("ordered", "strict_increase", "any")
 SHAPES = [  # Steps, as letters.
     "AB", "ABC", "AA", "AAB", "ABA", "ABCD", "A", "BAC", "AAA",
 ]  # fmt: skip
-
-
-class Bench:
-    """A source over the warehouse without PostgreSQL: kinds are letters."""
-
-    allowed, parts = None, ()
-    _numbers = count(4_000_000)
-
-    def __init__(self, events, kinds, data_time):
-        self.house, self.kinds, self.data_time = house(), kinds, data_time
-        self.dataset = next(self._numbers)
-        self.where = f"dataset = {self.dataset}"
-        rows = [
-            [self.dataset, who, at, number, 0, kinds[event], "", "", None, {}]
-            for number, (who, at, event) in enumerate(events, start=1)
-        ]
-        # Once as they come and once more, as a load that was not sure would.
-        for batch in (rows, random.Random(4).sample(rows, len(rows) // 3)):
-            self.house.insert("facts", FACT_COLUMNS, batch)
-        times = [row[2] for row in rows]
-        self.span = (min(times) // SECOND, max(times) // SECOND)
-
-    @classmethod
-    def of_logs(cls, logs):
-        events = [(who, at, letter) for who, log in enumerate(logs) for at, letter in log]
-        kinds = {letter: number for number, letter in enumerate(LETTERS, start=1)}
-        return cls(events, kinds, datetime.fromtimestamp(60, UTC))
-
-    @classmethod
-    def of_retention(cls, log, end):
-        events = [(who, int(at.timestamp()) * SECOND, event) for who, at, event in log]
-        return cls(events, RETENTION_KINDS, end)
-
-    def narrowed(self, condition):
-        """The same facts for a viewer who sees some of the customers."""
-        found = copy(self)
-        found.where = f"{self.where} and {condition}"
-        return found
-
-    def check_loaded(self):
-        return None
-
-    def kind_ids(self, codes):
-        return {code: self.kinds[code] for code in codes if code in self.kinds}
 
 
 def random_logs():
@@ -170,7 +121,8 @@ def random_shoppers():
 def shoppers():
     log = random_shoppers()
     end = max(at for _who, at, _event in log) + timedelta(minutes=700)
-    return log, end, Bench.of_retention(log, end)
+    events = [(who, int(at.timestamp()) * SECOND, event) for who, at, event in log]
+    return log, end, Bench(events, RETENTION_KINDS, end)
 
 
 def retention_questions():

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import override
 
-from analytics.management.sources import add_dataset_argument, source_named
+from analytics.management.sources import add_dataset_argument, add_engine_argument, source_named
 from analytics.paths.answer import PathAnswer
 from analytics.paths.queries import ask
 from analytics.paths.question import FIELDS, path_from
@@ -33,13 +33,16 @@ class Command(BaseCommand):
         parser.add_argument("--to", help="last day of the event, included")
         parser.add_argument("--as-of", help="leave out later events; a day means its end")
         add_dataset_argument(parser)
+        add_engine_argument(parser)
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
         with override("en"):
             try:
                 question = path_from({name: options[name] for name in FIELDS})
-                answer = ask(question, user=None, source=source_named(options["dataset"]))
+                answer = ask(
+                    question, user=None, source=source_named(options["dataset"], options["engine"])
+                )
             except DomainError as refusal:
                 raise CommandError(f"{refusal.field or 'question'}: {refusal}") from refusal
         if options["json"]:

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import override
 
-from analytics.management.sources import add_dataset_argument, source_named
+from analytics.management.sources import add_dataset_argument, add_engine_argument, source_named
 from analytics.transitions.answer import TransitionAnswer
 from analytics.transitions.queries import ask, stages_by_key
 from analytics.transitions.question import transition_from
@@ -33,6 +33,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--levels", action="store_true", help="add both stages of each unit")
         add_dataset_argument(parser)
+        add_engine_argument(parser)
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -40,7 +41,7 @@ class Command(BaseCommand):
         with override("en"):
             try:
                 question = transition_from({name: options[at] for name, at in names.items()})
-                source = source_named(options["dataset"])
+                source = source_named(options["dataset"], options["engine"])
                 answer = ask(question, user=None, source=source)
                 body = answer.as_json()
                 if options["levels"]:
