@@ -40,8 +40,7 @@ def page_of_ids(
 ) -> tuple[list[int], int | None, int | None]:
     """Ids of one page of a sorted list, and where its neighbours begin."""
     if isinstance(ids, QueryIds):
-        places = {name: _whole(params[name], 0) for name in PLACES if name in params}
-        return ids.page(after=places.get("after"), before=places.get("before"), size=size)
+        return ids.page(**places_of(params), size=size)
     start = bisect_right(ids, _whole(params.get("after"), -1))
     if "before" in params and "after" not in params:
         start = max(0, bisect_left(ids, _whole(params["before"], 0)) - size)
@@ -49,6 +48,11 @@ def page_of_ids(
     after = shown[-1] if start + size < len(ids) else None
     before = shown[0] if start and shown else None
     return shown, after, before
+
+
+def places_of(params: Mapping[str, str]) -> dict[str, int | None]:
+    """Where in a list one is."""
+    return {name: _whole(params[name], 0) if name in params else None for name in PLACES}
 
 
 def _whole(text: str | None, otherwise: int) -> int:

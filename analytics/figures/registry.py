@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from analytics.charts.rates import Rate
 from analytics.events.budget import whole_budget
+from analytics.figures.lines import Lines
 from crm.agents.models import User
 from crm.shared.errors import DomainError
 
@@ -26,7 +27,8 @@ class Opened:
 
     ``query`` are the pairs that name the question and the figure, without places in a list;
     ``back`` is the address of the page that shows the number; ``question`` goes into audiences and
-    the audit trail. ``share`` is the rate that the number belongs to, where there is one.
+    the audit trail. ``share`` is the rate that the number belongs to, where there is one. A number
+    that counts relations or other things has ``lines``, and ids of those whom they concern.
     """
 
     title: str
@@ -38,10 +40,16 @@ class Opened:
     data_time: datetime | None = None
     share: Rate | None = None
     question: dict[str, Any] = field(default_factory=dict)
+    lines: Lines | None = None
 
     @property
     def count(self) -> int:
-        return len(self.ids)
+        return len(self.ids if self.lines is None else self.lines)
+
+    @property
+    def is_of_things(self) -> bool:
+        """Whether nobody stands behind it, but groups."""
+        return self.lines is not None and self.lines.of_things is not None
 
 
 Opener = Callable[[QueryDict, User], Opened]

@@ -1,5 +1,7 @@
 """The people behind a number: panel or page, file, audience."""
 
+from collections.abc import Iterator
+from datetime import datetime
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -10,9 +12,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
-from analytics.figures.people import people_page
+from analytics.figures.lines import LinePage, export_lines, line_page
+from analytics.figures.people import PeoplePage, people_page
 from analytics.figures.registry import Opened, open_figure
 from crm.agents.access import Permission, Scope, requires
+from crm.agents.models import User
 from crm.audiences.actions import freeze_audience
 from crm.customers.disclosure import export_customers, export_header
 from crm.customers.models import Customer
@@ -37,19 +41,20 @@ def export(request: HttpRequest, figure: str) -> HttpResponseBase:
     now = timezone.now()
     try:
         opened = open_figure(figure, request.GET, request.user)
-        rows = export_customers(
-            Customer.objects.for_user(request.user).filter(pk__in=list(opened.ids)),
-            sort="name",
-            by=request.user,
-            now=now,
-            action="figure.export",
-            figure=figure,
-            question=opened.question,
-        )
+        head, rows = _file(opened, figure, request.user, now)
     except DomainError as refusal:
         return _refused(request, refusal)
     kind = request.GET.get("format", "")
-    return sheet_response(f"{figure}-people-{local_day(now)}", export_header(), rows, kind=kind)
+    return sheet_response(f"{figure}-people-{local_day(now)}", head, rows, kind=kind)
+
+
+def _file(opened: Opened, figure: str, by: User, now: datetime) -> tuple[list[str], Iterator]:
+    told = {"figure": figure, "question": opened.question}
+    if opened.lines is not None:
+        return export_lines(opened.lines, by=by, now=now, **told)
+    found = Customer.objects.for_user(by).filter(pk__in=list(opened.ids))
+    rows = export_customers(found, sort="name", by=by, now=now, action="figure.export", **told)
+    return export_header(), rows
 
 
 @requires(Permission.AUDIENCE_SAVE, scope=Scope.CUSTOMER)
@@ -82,15 +87,21 @@ def _people(
         opened = open_figure(figure, params, request.user)
     except DomainError as problem:
         return _refused(request, problem)
-    page = people_page(opened.ids, user=request.user, params=params)
+    page: PeoplePage | LinePage
+    if opened.lines is not None:
+        page = line_page(opened.lines, user=request.user, params=params)
+        count = ngettext("%(n)s 条", "%(n)s 条", page.total)
+    else:
+        page = people_page(opened.ids, user=request.user, params=params)
+        count = ngettext("%(n)s 位客户", "%(n)s 位客户", page.total)
     context = {
         "figure": figure,
         "opened": opened,
         "page": page,
-        "count": ngettext("%(n)s 位客户", "%(n)s 位客户", page.total) % {"n": digits(page.total)},
+        "count": count % {"n": digits(page.total)},
         "query": urlencode(opened.query),
         "refusal": refusal,
-        "may_save": request.user.can(Permission.AUDIENCE_SAVE),
+        "may_save": request.user.can(Permission.AUDIENCE_SAVE) and not opened.is_of_things,
         "may_export": request.user.can(Permission.EXPORT),
     }
     template = "_people.html" if is_htmx(request) else "people.html"

@@ -16,11 +16,10 @@ from analytics.pool.balance import (
     BalanceRefused,
     days_from,
 )
+from analytics.pool.relations import groups_on
 from analytics.standing.models import Link, Person, Pool, PoolDay, PoolMove
 from crm.agents.models import User
 from crm.customers.models import Customer
-from crm.groups.models import Group
-from crm.shared.times import day_end
 
 _SIGNED = Case(
     When(person=Person.OUT, then=-F("n")),
@@ -56,7 +55,7 @@ def _balance(question: BalanceQuestion, user: User, now: datetime) -> Balance:
         members=groups["people"],
         relations=friends["links"],
         memberships=groups["links"],
-        groups=_groups_on(user, question.until),
+        groups=groups_on(user, question.until).count(),
     )
 
 
@@ -97,9 +96,3 @@ def _cells(user: User) -> QuerySet:
 def _opening(cells: QuerySet, pool: int, since: date) -> int:
     before = cells.filter(pool=pool, on_day__lt=since)
     return before.aggregate(people=Sum(_SIGNED))["people"] or 0
-
-
-def _groups_on(user: User, day: date) -> int:
-    end = day_end(day)
-    standing = Q(dismissed_at__isnull=True) | Q(dismissed_at__gt=end)
-    return Group.objects.for_user(user).filter(standing, opened_at__lt=end).count()

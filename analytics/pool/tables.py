@@ -6,32 +6,60 @@ from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
+from django.http import QueryDict
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from analytics.figures.numbers import Number, meaning
 from analytics.pool.balance import Balance, BalanceDay
-from analytics.pool.figures import definition_of, labels
+from analytics.pool.figures import (
+    NAME,
+    RELATIONS,
+    definition_of,
+    labels,
+    line_labels,
+    lines_definition,
+)
 from crm.shared.formatting import day as day_text
 from crm.shared.formatting import digits, share
 
 
 @dataclass(frozen=True)
 class Row:
-    """One day: numbers that open, in the order of the heads, and the gross."""
+    """One day, or all of them: numbers that open, in the order of the heads, the gross last."""
 
     label: str
     numbers: list[Number]
-    began: int
-    ended: int
 
 
 @dataclass(frozen=True)
 class Cover:
-    """One line of how far the pools reach."""
+    """One line of how far the pools reach; the number opens, a difference stands as a value."""
 
     label: str
-    value: str
     note: str
+    number: Number | None = None
+    value: str = ""
+
+
+class Addresses:
+    """Where the numbers of a balance open: people of a day, and what does not count people."""
+
+    def __init__(self, query: QueryDict) -> None:
+        self._query = query
+
+    def people(self, what: str, on: date, **other: str) -> str:
+        """The people behind a number of a day."""
+        return self._of(NAME, what=what, on=on.isoformat(), **other)
+
+    def lines(self, what: str, on: date | None = None, **other: str) -> str:
+        """The lines behind a number of a day, or of all days."""
+        day = {"on": on.isoformat()} if on else {}
+        return self._of(RELATIONS, what=what, **day, **other)
+
+    def _of(self, figure: str, **asked: str) -> str:
+        query = urlencode(self._query.dict() | asked)
+        return f"{reverse('analytics:figures:people', args=[figure])}?{query}"
 
 
 def columns(answer: Balance) -> list[str]:
@@ -53,26 +81,48 @@ def value_of(day: BalanceDay, code: str) -> int:
     return day.reasons[code]
 
 
-def rows(answer: Balance, people: str) -> list[Row]:
-    """Days from the youngest; ``people`` is the address of the figures."""
+def rows(answer: Balance, addresses: Addresses) -> list[Row]:
+    """Days from the youngest."""
     note = meaning(definition_of(answer.question), data_time=answer.data_time)
-    names, codes = labels(), columns(answer)
+    gross = meaning(lines_definition(answer.question, "began"), data_time=answer.data_time)
+    names, codes = line_labels(answer.question), columns(answer)
 
-    def number(day: BalanceDay, code: str) -> Number:
-        href = f"{people}&{urlencode({'what': code, 'on': day.on.isoformat()})}"
-        return Number(value_of(day, code), href, f"{day_text(day.on)} {names[code]}", note)
+    def numbers(day: BalanceDay) -> list[Number]:
+        when = day_text(day.on)
+        found = [
+            Number(
+                value_of(day, code), addresses.people(code, day.on), f"{when} {names[code]}", note
+            )
+            for code in codes
+        ]
+        return found + [
+            Number(value, addresses.lines(code, day.on), f"{when} {names[code]}", gross)
+            for code, value in (("began", day.began), ("ended", day.ended))
+        ]
 
-    return [
-        Row(day_text(day.on), [number(day, code) for code in codes], day.began, day.ended)
-        for day in reversed(answer.days)
-    ]
+    return [Row(day_text(day.on), numbers(day)) for day in reversed(answer.days)]
 
 
-def link(people: str, what: str) -> Any:
+def total_row(answer: Balance, addresses: Addresses) -> Row:
+    """All days: the first opening, the last closing, and how often in between."""
+    question, names = answer.question, line_labels(answer.question)
+    ends = {
+        "opening": (answer.opening, addresses.people("opening", question.since)),
+        "closing": (answer.closing, addresses.people("closing", question.until)),
+    }
+    found = []
+    for code in (*columns(answer), "began", "ended"):
+        value, href = ends.get(code) or (answer.total(code), addresses.lines(code))
+        note = meaning(lines_definition(question, code), data_time=answer.data_time)
+        found.append(Number(value, href, names[code], note))
+    return Row(_("合计"), found)
+
+
+def link(addresses: Addresses, what: str) -> Any:
     """Addresses of the people of a day, for the picture."""
 
     def of(on: date) -> str:
-        return f"{people}&{urlencode({'what': what, 'on': on.isoformat()})}"
+        return addresses.people(what, on)
 
     return of
 
@@ -89,36 +139,53 @@ def finding(answer: Balance) -> str:
     }
 
 
-def coverage(answer: Balance) -> list[Cover]:
+def coverage(answer: Balance, addresses: Addresses) -> list[Cover]:
     """People and relations side by side, so that nobody takes one for the other."""
     per_group = answer.memberships / answer.groups if answer.groups else None
-    until = day_text(answer.question.until)
+    until = answer.question.until
+
+    def people(label: str, value: int, pool: str) -> Number:
+        return Number(value, addresses.people("closing", until, pool=pool), label)
+
+    def lines(label: str, value: int, what: str, pool: str) -> Number:
+        return Number(value, addresses.lines(what, pool=pool), label)
+
+    friends, relations = _("好友（人）"), _("好友关系")
+    members, memberships, groups = _("群成员（人）"), _("群成员身份"), _("客户群")
     return [
-        Cover(_("好友（人）"), digits(answer.friends), _("截至 %(day)s") % {"day": until}),
         Cover(
-            _("好友关系"),
-            digits(answer.relations),
+            friends,
+            _("截至 %(day)s") % {"day": day_text(until)},
+            people(friends, answer.friends, "friends"),
+        ),
+        Cover(
+            relations,
             _("一位客户可以是几位员工的好友"),
+            lines(relations, answer.relations, "standing", "friends"),
         ),
         Cover(
-            _("群成员（人）"),
-            digits(answer.members),
+            members,
             _("相当于好友人数的 %(share)s") % {"share": share(answer.members, answer.friends)},
+            people(members, answer.members, "groups"),
         ),
-        Cover(_("群成员身份"), digits(answer.memberships), _("一位客户可以在几个群里")),
         Cover(
-            _("客户群"),
-            digits(answer.groups),
+            memberships,
+            _("一位客户可以在几个群里"),
+            lines(memberships, answer.memberships, "standing", "groups"),
+        ),
+        Cover(
+            groups,
             _("平均每群 %(n)s 个客户成员") % {"n": digits(per_group, 1)},
+            lines(groups, answer.groups, "groups", "groups"),
         ),
         Cover(
             _("净增与毛增"),
-            digits(answer.closing - answer.opening),
             _("净增人数；毛增：建立 %(began)s，结束 %(ended)s")
             % {
                 "began": digits(answer.total("began")),
                 "ended": digits(answer.total("ended")),
             },
+            value=digits(answer.closing - answer.opening),
         ),
     ]
 

@@ -3,13 +3,12 @@
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from analytics.pool import tables
 from analytics.pool.charts import balance_chart
-from analytics.pool.figures import NAME, definition_of
+from analytics.pool.figures import definition_of
 from analytics.pool.forms import BalanceForm
 from analytics.pool.queries import balance
 from analytics.standing.models import StandingProof
@@ -33,15 +32,16 @@ def pool(request: HttpRequest) -> HttpResponse:
     if question is None:
         return TemplateResponse(request, TEMPLATE, context, status=422)
     answer = balance(question, user=request.user, now=now)
-    people = f"{reverse('analytics:figures:people', args=[NAME])}?{query}"
+    addresses = tables.Addresses(form.query())
     context |= {
         "answer": answer,
         "finding": tables.finding(answer),
         "definition": definition_of(question),
         "heads": tables.heads(answer),
-        "rows": tables.rows(answer, people),
-        "coverage": tables.coverage(answer),
-        "chart": balance_chart(answer, people),
+        "rows": tables.rows(answer, addresses),
+        "total": tables.total_row(answer, addresses),
+        "coverage": tables.coverage(answer, addresses),
+        "chart": balance_chart(answer, addresses),
         "proof": StandingProof.objects.filter(finished_at__isnull=False).first(),
         "may_export": request.user.can(Permission.EXPORT),
     }

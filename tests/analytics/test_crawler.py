@@ -129,10 +129,11 @@ def in_file(client, href: str) -> int:
 
 
 def in_api(client, href: str) -> tuple[int, int]:
-    """What the API counts, and whom it lists."""
+    """What the API counts, and whom (or of what counts relations, what) it lists."""
     url = href.replace("/reports/people/", "/api/v1/analytics/people/", 1).replace("/?", "?", 1)
     body = client.get(url).json()
-    return body["count"], len(body["people"])
+    listed = body["people"] if body["lines"] is None else body["lines"]
+    return body["count"], len(listed)
 
 
 @pytest.mark.parametrize("place", [0, 1], ids=["manager", "lead"])
@@ -157,6 +158,7 @@ def test_every_figure_opens_into_as_many_people_everywhere(client, house, place)
     assert len(visited) > 25, visited
     assert len(opened) > 40
     assert len(names) >= 4, names
+    assert "/reports/people/pool-relations/" in names
 
 
 def test_the_lead_is_shown_fewer_people_than_the_manager(client, house):

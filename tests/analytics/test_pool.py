@@ -7,11 +7,16 @@ from datetime import date
 import pytest
 from django.urls import reverse
 
+from analytics.figures.lines import line_page
 from analytics.figures.people import page_of_ids
 from analytics.pool.balance import BalanceQuestion, BalanceRefused
 from analytics.pool.queries import balance, people_behind
+from analytics.pool.relations import lines_behind
 from analytics.standing.models import PoolDay
 from crm.agents.access import Role
+from crm.agents.models import Agent
+from crm.audiences.models import Audience
+from crm.customers.models import Customer
 from tests import factories
 from tests.analytics.test_retention_pages import figures
 
@@ -102,10 +107,95 @@ def test_every_number_opens_into_as_many_people_for_lead_and_operator(client, ho
             for value, href in shown:
                 listed = client.get(href).content.decode()
                 assert f'data-count="{value}"' in listed
-                api = client.get(
-                    href.replace("/reports/people/pool/", "/api/v1/analytics/people/pool")
-                ).json()
-                assert (api["count"], len(api["people"])) == (value, value)
+                api = client.get(in_api(href)).json()
+                told = api["people"] if api["lines"] is None else api["lines"]
+                assert (api["count"], len(told)) == (value, value)
+
+
+def in_api(href: str) -> str:
+    """The address of the same figure for other systems."""
+    return href.replace("/reports/people/", "/api/v1/analytics/people/").replace("/?", "?")
+
+
+def lines_of(user, what, day=None, pool="friends"):
+    found = lines_behind(asked(pool), user=user, what=what, on=day and date(2026, 11, day))
+    assert len(list(found.all(user))) == len(found)
+    return [(line.customer_id, *line.cells[1:]) for line in found.all(user)]
+
+
+def test_relations_open_one_by_one_with_what_happened_and_with_whom(house):
+    who, user = house["customers"], house["operator"]
+    near, far = Agent.unsafe_all.order_by("pk").values_list("name", flat=True)[:2]
+    assert lines_of(user, "began", 2) == [(who["back"], "加微", far)]
+    assert lines_of(user, "ended", 4) == [(who["back"], "员工删除客户", far)]
+    # Two of one day, and one person twice in all days.
+    assert lines_of(user, "began", 6) == [(who["back"], "加微", near), (who["over"], "加微", far)]
+    assert [line[0] for line in lines_of(user, "began")].count(who["back"]) == 3
+    assert lines_of(user, "came", pool="groups") == [
+        (who["back"], "入群", "首次进入"), (who["over"], "入群", "首次进入"),
+    ]  # fmt: skip
+    assert lines_of(user, "removed", pool="groups") == [(who["over"], "被移出群", "离开")]
+    standing = lines_of(user, "standing", 10)
+    assert (who["over"], "加微", far) in standing
+    assert (len(standing), len({line[0] for line in standing})) == (4, 4)
+    [(nobody,)] = [line[:1] for line in lines_of(user, "groups")]
+    assert nobody is None
+
+
+def test_what_began_and_ended_on_every_day_is_as_many_as_the_balance_says(house):
+    for user in (house["operator"], house["lead"]):
+        for pool in ("friends", "groups"):
+            found = balance(asked(pool), user=user, now=factories.at(20))
+            for day in found.days:
+                for what, value in (("began", day.began), ("ended", day.ended)):
+                    assert len(lines_of(user, what, day.on.day, pool)) == value
+            for what in ("came", "went", "began", "ended", *found.question.outs):
+                assert len(lines_of(user, what, pool=pool)) == found.total(what)
+
+
+def test_relations_are_kept_as_an_audience_of_their_customers_and_written_to_a_file(client, house):
+    client.force_login(house["operator"])
+    asked_for = ASKED | {"what": "began"}
+    people = reverse("analytics:figures:people", args=["pool-relations"])
+    page = client.get(people, asked_for)
+    assert page.context["opened"].count == 7
+    save = reverse("analytics:figures:save_audience", args=["pool-relations"])
+    client.post(save, asked_for | {"audience_name": "新关系"})
+    audience = Audience.unsafe_all.get(name="新关系")
+    assert audience.customer_count == len(house["customers"])
+    file = client.get(reverse("analytics:figures:export", args=["pool-relations"]), asked_for)
+    rows = list(csv.reader(io.StringIO(b"".join(file).decode())))
+    assert rows[0] == ["\ufeff名称", "客户编号", "时间", "发生了什么", "员工"]
+    assert len(rows) == 8
+    for wrong in ({"what": "nothing"}, {"what": "began", "on": "soon"}, {"what": "left"}):
+        assert client.get(people, ASKED | wrong).status_code == 422
+
+
+def test_groups_of_others_are_counted_and_not_named(client, house):
+    lead = house["lead"]
+    far = Agent.unsafe_all.order_by("pk")[1]
+    theirs = factories.make_group(far)
+    back = Customer.unsafe_all.get(pk=house["customers"]["back"])
+    factories.make_fact(back, "group_joined", 3, group_id=theirs.pk)
+    names = [line[2] for line in lines_of(lead, "standing", 10, "groups")]
+    assert names[-1] == "您看不到的群"
+    assert str(theirs) in [
+        line[2] for line in lines_of(house["operator"], "standing", 10, "groups")
+    ]
+
+
+def test_lines_are_paged_both_ways_like_any_list(client, house):
+    found = lines_behind(asked(), user=house["operator"], what="began")
+    keys = [line.key for line in found.all(house["operator"])]
+    assert keys == sorted(set(keys))
+    for size in (1, 2, 3, 6, 7, 9):
+        for place in (None, *keys, keys[0] - 1, keys[-1] + 1):
+            for name in ("after", "before"):
+                params = {} if place is None else {name: str(place)}
+                page = line_page(found, user=house["operator"], params=params, size=size)
+                expected = page_of_ids(keys, params, size)
+                shown = ([line.key for line in page.rows], page.after, page.before)
+                assert shown == expected, (size, params)
 
 
 def test_people_are_those_of_the_day_and_the_reason(house):
