@@ -1,17 +1,18 @@
 """Today, and the figures of agents."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET
 
+from analytics.dashboards import figures
 from analytics.dashboards import today as desk
 from analytics.dashboards.agents import (
     DEFAULT_RANGE,
@@ -99,11 +100,11 @@ def agents(request: HttpRequest) -> HttpResponse:
     days = _range(request)
     rows = agent_figures(seen, days)
     counted = [row.replies_at for row in rows if row.replies_at]
+    page = listed_page(ranked(rows, request.GET.get("sort", "")), params=request.GET, size=100)
+    page = replace(page, rows=figures.agent_rows(page.rows, days))
     context = _range_context(days) | {
         "replies_at": min(counted, default=None),
-        "page": listed_page(
-            ranked(rows, request.GET.get("sort", "")), params=request.GET, size=100
-        ),
+        "page": page,
         "median": team_medians(rows),
         "ranked": len(rows) >= RANKED_FROM,
         "chips": form.chips(),
@@ -121,15 +122,17 @@ def agent_card(request: HttpRequest, agent_id: int) -> HttpResponse:
     seen = Agent.objects.for_user(request.user).select_related("department")
     agent = get_object_or_404(seen, pk=agent_id)
     days = _range(request)
-    [figures] = agent_figures([agent], days)
+    [now] = agent_figures([agent], days)
     [before] = agent_figures([agent], days.before())
     daily = agent_days(agent, days)
     context = _range_context(days) | {
         "agent": agent,
-        "replies_at": figures.replies_at,
-        "figures": figures,
-        "tiles": card_tiles(figures, before, _team_of(request, agent, days), days),
-        "daily": [day for day in reversed(daily) if any((day.added, day.deleted, day.received))],
+        "replies_at": now.replies_at,
+        "figures": now,
+        "tiles": card_tiles(now, before, _team_of(request, agent, days), days),
+        "daily": figures.day_rows(
+            agent, [day for day in reversed(daily) if any((day.added, day.deleted, day.received))]
+        ),
         "friends_figure": friends_chart(agent, daily),
         "messages_figure": messages_chart(agent, daily),
         "outstanding": MomentTask.objects.for_user(request.user)
@@ -137,6 +140,8 @@ def agent_card(request: HttpRequest, agent_id: int) -> HttpResponse:
         .filter(agent=agent)
         .select_related("moment")
         .order_by("moment__publish_at"),
+        "may_open": request.user.can(Permission.AGENTS_VIEW)
+        and request.user.can(Permission.ANALYTICS_VIEW),
         "may_list": request.user.can(Permission.AGENTS_VIEW),
         "is_own": request.user.agent_id == agent.pk,
     }
@@ -161,7 +166,6 @@ def _range_context(days: Range) -> dict[str, Any]:
     return {
         "days": days,
         "ranges": RANGES,
-        "people": f"{reverse('crm:customers:list')}?event_from={days.first}&event_to={days.last}",
         "data_time": timezone.now(),
     }
 

@@ -68,7 +68,7 @@ def _lines(lines: Lines, request: Request) -> dict[str, Any]:
     page = line_page(lines, user=request.user, params=request.query_params, size=IDS_PER_PAGE)
     told = [
         {"key": line.key, "customer": line.customer_id}
-        | ({} if line.customer_id else {"name": line.name})
+        | ({"name": line.name} if lines.of_things else {})
         | {"cells": dict(zip(lines.heads, line.cells, strict=True))}
         for line in page.rows
     ]

@@ -97,7 +97,8 @@ class Lines:
         else:
             named = _customers_named(rows, user)
         return [
-            Line(row.key, row.customer_id, number, name, href, words)
+            # Of a customer whom the viewer may not see, not even the number is told.
+            Line(row.key, row.customer_id if href else None, number, name, href, words)
             for row, (name, href, number), words in zip(rows, named, cells, strict=True)
         ]
 
@@ -110,17 +111,15 @@ class Lines:
             if after is None:
                 return
 
-    @property
-    def people(self) -> "LinePeople":
-        """Whom the lines concern, each once."""
-        return LinePeople(self)
+    def people(self, user: User) -> "LinePeople":
+        """Whom the lines concern, as far as the viewer may see them, each once."""
+        return LinePeople(self, user)
 
-    def customers(self) -> list[int]:
+    def customers(self, user: User) -> list[int]:
         """Their ids, in order."""
-        found = self._rows(
-            "select distinct customer_id from lines where customer_id is not null order by 1"
-        )
-        return [pk for (pk,) in found]
+        found = self._rows("select distinct customer_id from lines where customer_id is not null")
+        seen = Customer.objects.for_user(user).filter(pk__in=[pk for (pk,) in found])
+        return list(seen.order_by("pk").values_list("pk", flat=True))
 
     def _some(self, order: str, place: int, limit: int) -> list[Found]:
         rows = self._rows(_PAGE.format(order=order), place=place, limit=limit)
@@ -136,12 +135,12 @@ class Lines:
 class LinePeople(Sequence):
     """Customers of lines as a list that is read when somebody wants it."""
 
-    def __init__(self, lines: Lines) -> None:
-        self._lines = lines
+    def __init__(self, lines: Lines, user: User) -> None:
+        self._lines, self._user = lines, user
 
     @cached_property
     def _ids(self) -> list[int]:
-        return self._lines.customers()
+        return self._lines.customers(self._user)
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -186,7 +185,9 @@ def _customers_named(rows: Sequence[Found], user: User) -> list[tuple[str, str, 
     found = []
     for row in rows:
         one = known.get(row.customer_id)
-        href = reverse("crm:customers:profile", args=[row.customer_id]) if one else ""
-        number = (one.customer_no or one.external_userid or "") if one else ""
-        found.append((one.name if one else "", href, number))
+        if one is None:
+            found.append((_("您看不到的客户"), "", ""))
+            continue
+        href = reverse("crm:customers:profile", args=[one.pk])
+        found.append((one.name, href, one.customer_no or one.external_userid or ""))
     return found

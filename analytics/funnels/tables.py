@@ -39,8 +39,8 @@ class ComparedRow:
 
     number: int
     label: str
-    reached: int
-    reached_before: int
+    reached: Number
+    reached_before: Number
     now: Rate
     before: Rate
     difference: tuple[float, float, float] | None
@@ -90,21 +90,24 @@ def step_rows(answer: Answer, people: str) -> list[StepRow]:
     ]
 
 
-def comparison_rows(answer: Answer) -> list[ComparedRow]:
-    """This period and the one before, step by step; empty where none was asked."""
+def comparison_rows(answer: Answer, people: str = "", before: str = "") -> list[ComparedRow]:
+    """This period and the one before, step by step; empty where none was asked.
+
+    ``people`` and ``before`` are the addresses of both questions' people.
+    """
     if answer.previous is None:
         return []
     return [
         ComparedRow(
             number=step.number,
             label=step.label,
-            reached=step.reached,
-            reached_before=before.reached,
+            reached=_number(people, step, "reached"),
+            reached_before=_number(before, past, "reached"),
             now=step.of_previous,
-            before=before.of_previous,
-            difference=difference_of(step.of_previous, before.of_previous),
+            before=past.of_previous,
+            difference=difference_of(step.of_previous, past.of_previous),
         )
-        for step, before in zip(answer.steps, answer.previous.steps, strict=True)
+        for step, past in zip(answer.steps, answer.previous.steps, strict=True)
     ]
 
 
@@ -201,7 +204,11 @@ def _compared(row: ComparedRow | None) -> list[Any]:
     if row is None:
         return [None] * 5
     difference = row.difference or (None, None, None)
-    return [row.reached_before, _rounded(row.before.value), *(_rounded(n) for n in difference)]
+    return [
+        row.reached_before.value,
+        _rounded(row.before.value),
+        *(_rounded(n) for n in difference),
+    ]
 
 
 def _file_row(label: str, step: StepFigures, answer: Answer) -> list[Any]:

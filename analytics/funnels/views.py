@@ -70,12 +70,13 @@ def _answer_context(form: FunnelForm, answer: Answer) -> dict[str, Any]:
     if answer.token:
         query[figures.KEPT] = answer.token
     people = f"{reverse('analytics:figures:people', args=[figures.NAME])}?{query.urlencode()}"
+    before = f"{reverse('analytics:figures:people', args=[figures.NAME])}?{_before(form, answer)}"
     cells = tables.cell_rows(answer, people)
     return {
         "answer": answer,
         "meaning": figures.definition(),
         "finding": tables.finding(answer),
-        "comparison": tables.comparison_rows(answer),
+        "comparison": tables.comparison_rows(answer, people, before),
         "rows": tables.step_rows(answer, people),
         "cells": cells[:CELLS_SHOWN],
         "cells_left": max(0, len(cells) - CELLS_SHOWN),
@@ -84,6 +85,17 @@ def _answer_context(form: FunnelForm, answer: Answer) -> dict[str, Any]:
             answer.steps, lambda step, state: f"{people}&step={step}&state={state}"
         ),
     }
+
+
+def _before(form: FunnelForm, answer: Answer) -> str:
+    """The question of the period before, read at the same age, as a query string."""
+    if answer.previous is None:
+        return ""
+    query, asked = form.query(), answer.previous.question.as_json()
+    query.pop("compare", None)
+    for name in ("from", "to", "as_of"):
+        query[name] = asked[name]
+    return query.urlencode()
 
 
 def _refused(request: HttpRequest, form: FunnelForm) -> HttpResponse:

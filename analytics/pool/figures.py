@@ -115,7 +115,7 @@ def open_relations(params: QueryDict, user: User) -> Opened:
     pool = dict(form.fields["pool"].choices)[question.pool]
     return Opened(
         title=f"{pool} · {_when(question, what, on)} · {line_labels(question)[what]}",
-        ids=lines.people,
+        ids=lines.people(user),
         lines=lines,
         definition=lines_definition(question, what),
         version=DEFINITION_VERSION,

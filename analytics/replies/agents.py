@@ -21,7 +21,8 @@ from crm.shared.times import day_start, local_day
 AT_ONCE = 250
 FEW = 200
 
-_REPLIES = """
+# Turns of these agents that began in the span: agent, customer, first message, when, wait or null.
+TURNS = """
 with messages as (
     select agent_id, customer_id, at, id, kind_id,
            lag(kind_id) over talk as kind_before, lag(at) over talk as at_before
@@ -34,7 +35,7 @@ with messages as (
 edges as (
     -- Only where a turn begins and where one is answered: what follows a beginning is its answer,
     -- or the next beginning.
-    select agent_id, at, kind_id,
+    select agent_id, customer_id, id, at, kind_id,
            lead(kind_id) over talk as kind_after, lead(at) over talk as at_after
     from messages
     where (kind_id = 8 and kind_before = 7)
@@ -43,18 +44,23 @@ edges as (
     window talk as (partition by agent_id, customer_id order by at, id)
 ),
 turns as (
-    select agent_id,
+    select agent_id, customer_id, id, at,
            case when kind_after = 8 and at_after <= at + interval '7 days'
                 then extract(epoch from at_after - at)::float8 end as waited
     from edges
     where kind_id = 7 and at >= %(since)s and at < %(until)s
 )
+"""
+_REPLIES = (
+    TURNS
+    + """
 select agent_id, count(*), count(waited),
        percentile_cont(0.5) within group (order by waited),
        percentile_cont(0.9) within group (order by waited)
 from turns
 group by agent_id
 """
+)
 
 
 @dataclass(frozen=True)

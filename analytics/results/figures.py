@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from analytics.figures.query_ids import QueryIds
 from analytics.figures.registry import FigureRefused, Opened, register
 from analytics.results.aftermath import Start, aftermath, together
 from analytics.results.comparing import ARMS, DAYS, DEFAULT_DAYS, DEFINITION_VERSION
@@ -14,10 +15,13 @@ from analytics.results.judging import definition, judge
 from analytics.results.outcomes import LABELS
 from analytics.rfm.figures import layer_labels
 from crm.agents.models import User
-from crm.outreach.models import MassBatch, MassSend
+from crm.outreach.models import MassBatch, MassRecipient, MassSend
+from crm.outreach.queries import reason_words
 from crm.shared.http import row_number
+from crm.wecom.mass_records import MassStatus
 
 NAME, DELETIONS = "send-result", "send-deletions"
+BLUR, RECIPIENTS = "send-blur", "send-recipients"
 
 
 def days_from(params: QueryDict) -> int:
@@ -93,5 +97,63 @@ def open_deletions(params: QueryDict, user: User) -> Opened:
     )
 
 
+def blur_labels() -> dict[str, str]:
+    """What blurs a comparison, in words."""
+    return {
+        "control_touched": _("对照组里被别的内容触达"),
+        "treated_touched": _("收到的人里也被别的内容触达"),
+        "treated_missed": _("计划收到但没有发出"),
+    }
+
+
+def open_blur(params: QueryDict, user: User) -> Opened:
+    """People who blur the comparison of a ``send``; ``what`` is a key of ``blur_labels``."""
+    send, days, what = send_from(params, user), days_from(params), params.get("what", "")
+    if what not in blur_labels():
+        raise FigureRefused(_("没有这个数字，请从报表页点开"), field="what")
+    now = timezone.now()
+    query = {"send": str(send.pk), "days": str(days), "what": what}
+    return Opened(
+        title=" · ".join([send.title, blur_labels()[what]]),
+        ids=judge(send, days=days, user=user, now=now).blurring(what),
+        definition=definition(days),
+        version=DEFINITION_VERSION,
+        data_time=now,
+        back=f"{reverse('analytics:results:send', args=[send.pk])}?{urlencode({'days': days})}",
+        query=tuple(query.items()),
+        question=query,
+    )
+
+
+def open_recipients(params: QueryDict, user: User) -> Opened:
+    """Recipients of a ``send``: all, those in a ``state`` for a ``reason``, or the ``reached``."""
+    send, state = send_from(params, user), params.get("state", "")
+    rows = MassRecipient.objects.for_user(user).filter(send=send)
+    query, words = {"send": str(send.pk)}, [send.title]
+    if state == "reached":
+        rows = rows.filter(result=MassStatus.SENT)
+        words.append(_("送达"))
+    elif state:
+        if state not in MassRecipient.State.values:
+            raise FigureRefused(_("没有这个数字，请从报表页点开"), field="state")
+        reason = params.get("reason", "")
+        rows = rows.filter(state=state, reason=reason)
+        words += filter(None, [str(MassRecipient.State(state).label), str(reason_words(reason))])
+        query |= {"reason": reason}
+    query |= {"state": state} if state else {}
+    return Opened(
+        title=" · ".join(words),
+        ids=QueryIds(rows),
+        definition=_("每个对象在一次群发里恰好有一个状态；送达以企业微信的结果为准。"),
+        version=DEFINITION_VERSION,
+        data_time=timezone.now(),
+        back=reverse("analytics:results:review", args=[send.pk]),
+        query=tuple(query.items()),
+        question=query,
+    )
+
+
 register(NAME, open_result)
+register(BLUR, open_blur)
+register(RECIPIENTS, open_recipients)
 register(DELETIONS, open_deletions)

@@ -20,6 +20,7 @@ class Judgement(Comparison):
     """The answer on a send within the viewer's scope."""
 
     send: MassSend
+    blurred: dict[str, np.ndarray]
     layers: np.ndarray
 
     figure = "send-result"
@@ -33,6 +34,10 @@ class Judgement(Comparison):
     def definition(self) -> str:
         """What every number of the comparison means."""
         return definition(self.days)
+
+    def blurring(self, what: str) -> list[int]:
+        """Ids of the people behind one number of the contamination, ascending."""
+        return self.found.ids[self.blurred[what]].tolist()
 
     def people(self, arm: str, outcome: str = "", layer: str = "") -> list[int]:
         """``layer`` is the value layer that they were in when the send was planned."""
@@ -56,12 +61,14 @@ def judge(send: MassSend, *, days: int, user: User, now: datetime) -> Judgement:
     looking = Looking.at(now, since=send.send_at, days=days)
     found = outcomes(send, looking, now=now)
     found = found.within(ids_of(Customer.objects.for_user(user).filter(pk__in=_people(send))))
+    blurred = _blurred(send, found, looking.ends_at)
     return Judgement(
         send=send,
         days=days,
         found=found,
         report=compared(found, looking, send.control_percent / 100),
-        contamination=_contamination(send, found, looking.ends_at),
+        contamination=Contamination(**{name: int(mask.sum()) for name, mask in blurred.items()}),
+        blurred=blurred,
         layers=_layers(send, found),
         looking=looking,
     )
@@ -74,18 +81,18 @@ def _layers(send: MassSend, found: Outcomes) -> np.ndarray:
     return np.array([kept.get(pk, "") for pk in found.ids.tolist()], dtype="U4")
 
 
-def _contamination(send: MassSend, found: Outcomes, over: datetime) -> Contamination:
-    """People whom other sends or posts of ours reached between the send and the end."""
+def _blurred(send: MassSend, found: Outcomes, over: datetime) -> dict[str, np.ndarray]:
+    """By number of ``Contamination`` the people whom other sends or posts of ours reached."""
     hit = touched(_people(send), found.ids, since=send.send_at, until=over, besides_send=send)
     missed = MassRecipient.unsafe_all.filter(send=send, batch__isnull=False).exclude(
         state=MassRecipient.State.DONE
     )
     lost = np.fromiter(missed.values_list("customer_id", flat=True), np.int64)
-    return Contamination(
-        control_touched=int((hit & found.held).sum()),
-        treated_touched=int((hit & ~found.held).sum()),
-        treated_missed=int(np.isin(found.ids, lost).sum()),
-    )
+    return {
+        "control_touched": hit & found.held,
+        "treated_touched": hit & ~found.held,
+        "treated_missed": np.isin(found.ids, lost),
+    }
 
 
 def _people(send: MassSend) -> QuerySet:

@@ -207,6 +207,7 @@ def _context(found: Review) -> dict[str, Any]:
         "send": send,
         "rows": tables.rows(found.found),
         "looking": looking_words(found.found.report, found.found.looking),
+        "recipients": tables.tally_numbers(send, found.tally),
         "cost_per_reached": found.cost_per(found.tally.received),
         "cost_per_order": found.cost_per(found.orders),
         "deletions": tables.after_rows(found.after, DELETIONS, send=send.pk),

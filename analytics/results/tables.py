@@ -12,12 +12,13 @@ from analytics.experiments.samples import Sample
 from analytics.figures.numbers import Number, meaning, opening
 from analytics.results.aftermath import Aftermath, Excess
 from analytics.results.comparing import Comparison
-from analytics.results.figures import DELETIONS
+from analytics.results.figures import BLUR, DELETIONS, RECIPIENTS, blur_labels
 from analytics.results.judging import Judgement
 from analytics.results.looking import looking_words, multiplicity_words, verdict_words
 from analytics.results.outcomes import LABELS, YES_OR_NO
 from analytics.rfm.figures import layer_labels
 from crm.outreach.models import MassSend
+from crm.outreach.queries import Tally
 from crm.shared.formatting import rate as rate_text
 
 
@@ -131,6 +132,35 @@ def arm_number(found: Comparison, arm: str) -> Number:
     """How many were drawn for an arm."""
     query = found.query | {"days": found.days, "arm": arm}
     return opening(found.figure, len(found.people(arm)), found.arm_words(arm), **query)
+
+
+def blur_numbers(found: Judgement) -> list[Number]:
+    """What blurs the comparison; without a control nobody of it was touched."""
+    counts = vars(found.contamination)
+    return [
+        opening(BLUR, counts[what], label, send=found.send.pk, days=found.days, what=what)
+        for what, label in blur_labels().items()
+        if what != "control_touched" or found.has_control
+    ]
+
+
+def tally_numbers(send: MassSend, tally: Tally) -> list[Number]:
+    """Who was planned and reached, and what became of everybody, by reason."""
+    return [
+        opening(RECIPIENTS, tally.planned, _("计划人数"), send=send.pk),
+        opening(RECIPIENTS, tally.received, _("送达"), send=send.pk, state="reached"),
+        *(
+            opening(
+                RECIPIENTS,
+                part.count,
+                " · ".join(filter(None, [part.label, str(part.reason)])),
+                send=send.pk,
+                state=part.state,
+                reason=part.code,
+            )
+            for part in tally.parts
+        ),
+    ]
 
 
 def _sample_words(outcome: str, sample: Sample) -> str:

@@ -42,6 +42,7 @@ def send_results(request: HttpRequest, send_id: int) -> HttpResponse:
         **_deletions(request, found),
         "clicks": click_rows(_clicks(request, found), found.send, found.days),
         "click_definition": click_definition(found.days),
+        "blur": tables.blur_numbers(found),
         "may_export": request.user.can(Permission.EXPORT),
     } | tables.comparison_context(found)
     return TemplateResponse(request, "analytics/results/send.html", context)

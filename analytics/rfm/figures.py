@@ -7,12 +7,20 @@ from django.utils.translation import gettext as _
 
 from analytics.figures.registry import FigureRefused, Opened, register
 from analytics.rfm.forms import RfmForm
-from analytics.rfm.layers import DEFINITION_VERSION, LAYERS, people
+from analytics.rfm.layers import (
+    DEFINITION_VERSION,
+    FIELDS,
+    LAYERS,
+    RfmQuestion,
+    people,
+    people_scored,
+)
 from analytics.rfm.words import LAYER_LABELS
 from crm.agents.models import User
 from crm.customers.models import Customer
 
 NAME = "rfm"
+SCORES = ("1", "2", "3", "4", "5")
 
 
 def layer_labels() -> dict[str, str]:
@@ -39,6 +47,8 @@ def open_rfm(params: QueryDict, user: User) -> Opened:
     if question is None:
         first = next(iter(form.errors.values()))[0]
         raise FigureRefused(str(first), field=next(iter(form.errors)))
+    if "measure" in params:
+        return _open_score(params, user, form, question)
     layer, stage = params.get("layer", ""), params.get("stage", "")
     if (layer and layer not in LAYERS) or (stage and stage not in Customer.Stage.values):
         raise FigureRefused(_("没有这个数字，请从报表页点开"), field="layer")
@@ -55,6 +65,36 @@ def open_rfm(params: QueryDict, user: User) -> Opened:
         back=f"{reverse('analytics:rfm:grid')}?{query.urlencode()}",
         query=(*((name, str(value)) for name, value in query.items()), *figure),
         question={"rfm": question.as_json(), "figure": dict(figure)},
+    )
+
+
+def measures() -> dict[str, str]:
+    """What is scored, in words."""
+    return {"r": _("最近（R）"), "f": _("次数（F）"), "m": _("金额（M）")}
+
+
+def _open_score(params: QueryDict, user: User, form: RfmForm, question: RfmQuestion) -> Opened:
+    """Who has a ``score`` of 1 to 5 in a ``measure``."""
+    measure, score = params["measure"], params.get("score", "")
+    if measure not in FIELDS or score not in SCORES:
+        raise FigureRefused(_("没有这个数字，请从报表页点开"), field="measure")
+    figure, query = [("measure", measure), ("score", score)], form.query()
+    return Opened(
+        title=f"{measures()[measure]} · {_('%(n)s 分') % {'n': score}}",
+        ids=people_scored(question, user=user, field=measure, score=int(score)),
+        definition=score_definition(),
+        version=DEFINITION_VERSION,
+        data_time=timezone.now(),
+        back=f"{reverse('analytics:rfm:grid')}?{query.urlencode()}",
+        query=(*((name, str(value)) for name, value in query.items()), *figure),
+        question={"rfm": question.as_json(), "figure": dict(figure)},
+    )
+
+
+def score_definition() -> str:
+    """The rule behind a score, in words."""
+    return _(
+        "得分 = 1 + 五倍的（更差的人数 ÷ 付款人数）取整；数值相同的人同分，所以有的分数可能没有人。"
     )
 
 

@@ -175,6 +175,20 @@ def scores_of(question: RfmQuestion, *, user: User) -> dict[int, tuple[int, int,
         return {pk: (r, f, m) for pk, r, f, m in cursor.fetchall()}
 
 
+def people_scored(question: RfmQuestion, *, user: User, field: str, score: int) -> list[int]:
+    """Ids of the buyers in scope who have a score in one measure."""
+    scope, values = scope_sql(user, "customer_id")
+    wanted = {"r": "r", "f": "f", "m": "m"}[field]
+    statement = _SCORES.format(
+        buyers=_BUYERS,
+        wanted="customer_id",
+        scope=f"{scope} and {wanted} = %(score)s order by customer_id",
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement, _window(question) | values | {"score": score})
+        return [pk for (pk,) in cursor.fetchall()]
+
+
 def _window(question: RfmQuestion) -> dict[str, Any]:
     return {
         "on": question.on,

@@ -7,7 +7,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from analytics.figures.numbers import Number, opening
-from analytics.rfm.figures import NAME, definition, layer_labels
+from analytics.rfm.figures import NAME, definition, layer_labels, measures, score_definition
 from analytics.rfm.layers import LAYERS, RfmQuestion
 from crm.customers.models import Customer
 
@@ -70,6 +70,23 @@ def grid(question: RfmQuestion, cells: Cells, query: dict[str, str]) -> Grid:
         total=number(),
         paid_cents=paid(),
     )
+
+
+def score_rows(
+    scores: dict[str, dict[int, int]], query: dict[str, str]
+) -> list[tuple[str, list[Number]]]:
+    """How many have each score, measure by measure."""
+    names, note = measures(), score_definition()
+    return [
+        (
+            names[measure],
+            [
+                opening(NAME, n, f"{names[measure]} {at}", note, **query, measure=measure, score=at)
+                for at, n in counts.items()
+            ],
+        )
+        for measure, counts in scores.items()
+    ]
 
 
 def file_rows(found: Grid, total_label: str) -> Iterator[list[Any]]:

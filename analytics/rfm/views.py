@@ -37,11 +37,10 @@ def grid(request: HttpRequest) -> HttpResponse:
     found = _found(form, question, request.user, now)
     if found is None:
         return TemplateResponse(request, TEMPLATE, context, status=422)
-    names = {"r": _("最近（R）"), "f": _("次数（F）"), "m": _("金额（M）")}
     context |= {
         "grid": tables.grid(question, found.cells, form.query().dict()),
         "cuts": found.cuts,
-        "scores": [(names[name], list(counts.values())) for name, counts in found.scores.items()],
+        "scores": tables.score_rows(found.scores, form.query().dict()),
         "definition": definition(),
         "data_time": found.data_time,
         "may_export": request.user.can(Permission.EXPORT),

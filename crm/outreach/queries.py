@@ -35,6 +35,7 @@ class Part:
     label: str
     reason: str
     count: int
+    code: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def tally(send: MassSend, user: User) -> Tally:
     for state, _reason, n in by_part:
         sums[state] += n
     parts = tuple(
-        Part(state, str(State(state).label), reason_words(reason), n)
+        Part(state, str(State(state).label), reason_words(reason), n, reason)
         for state, reason, n in by_part
     )
     received = rows.filter(result=MassStatus.SENT).count()

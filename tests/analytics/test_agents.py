@@ -67,7 +67,8 @@ def test_a_manager_sees_the_agents_of_the_own_departments(client, db):
     make_agent(name="本部", department=mine)
     make_agent(name="外部", department=other)
     client.force_login(make_user(Role.MANAGER, departments=[mine]))
-    assert [row.name for row in client.get(reverse(LIST)).context["page"]] == ["本部"]
+    page = client.get(reverse(LIST)).context["page"]
+    assert [row.figures.name for row in page] == ["本部"]
 
 
 def test_a_foreign_card_is_absent(client, agent):
@@ -94,6 +95,49 @@ def test_other_roles_are_not_shown_the_figures_of_agents(client, agent, role):
 def test_strangers_are_sent_to_sign_in(client, agent):
     for url in (reverse(LIST), card(agent)):
         assert "/accounts/login/" in client.get(url)["Location"]
+
+
+# ── opening ──
+
+
+def test_every_number_of_an_agent_opens_into_as_many_lines(client, db, days):
+    root = make_department()
+    team, other = make_department(parent=root), make_department(parent=root)
+    agent, stranger = make_agent(department=team), make_agent(department=other)
+    mine, theirs = make_friend(agent), make_friend(stranger)
+    for friend, hours in ((mine, 1), (mine, 2), (theirs, 3)):
+        make_fact(friend, "friend_added", inside(days, hours), agent_id=agent.pk)
+        make_fact(friend, "message_received", inside(days, hours + 4), agent_id=agent.pk)
+    make_fact(mine, "message_sent", inside(days, 5.5), agent_id=agent.pk)
+    client.force_login(make_user(Role.LEAD, departments=[team]))
+    [row] = client.get(reverse(LIST)).context["page"]
+    assert (row.numbers["added"].value, row.numbers["turns"].value) == (3, 3)
+    assert row.numbers["unanswered"].value == 2
+    for number in row.numbers.values():
+        page = client.get(number.href)
+        assert page.context["opened"].count == number.value, number
+        assert len(page.context["page"].rows) == number.value
+    opened = client.get(row.numbers["added"].href)
+    # Who is somebody else's customer is counted, and neither named nor kept in an audience.
+    assert sorted(line.customer_id or 0 for line in opened.context["page"].rows) == [
+        0, mine.pk, mine.pk,
+    ]  # fmt: skip
+    assert theirs.name not in opened.content.decode()
+    assert list(opened.context["opened"].ids) == [mine.pk]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"agent": "0"}, {"what": "all"}, {"from": "soon"}, {"to": "2020-01-01"}]
+)
+def test_numbers_of_agents_that_there_are_not_are_refused(client, db, wrong):
+    agent = make_agent(department=make_department())
+    client.force_login(make_user(Role.MANAGER, departments=[agent.department]))
+    asked = {"agent": agent.pk, "what": "added", "from": "2026-11-01", "to": "2026-11-02"}
+    url = reverse("analytics:figures:people", args=["agent-facts"])
+    assert client.get(url, asked).status_code == 200
+    assert client.get(url, asked | wrong).status_code == 422
+    client.force_login(make_user(Role.OPERATOR))
+    assert client.get(url, asked).status_code == 422
 
 
 # ── counts ────────────────────────────────────────────────────
@@ -422,7 +466,7 @@ def test_a_long_table_is_ranked_whole_and_shown_in_pages(client, db):
     ranks, address = [], f"{reverse(LIST)}?sort=-friends"
     while address:
         page = client.get(address).context_data["page"]
-        ranks += [row.agent_id for row in page]
+        ranks += [row.figures.agent_id for row in page]
         address = f"{reverse(LIST)}?sort=-friends&after={page.after}" if page.after else ""
     assert ranks[:2] == [agents[1].pk, agents[0].pk]
     assert sorted(ranks) == sorted(agent.pk for agent in agents)

@@ -158,7 +158,8 @@ def test_every_figure_opens_into_as_many_people_everywhere(client, house, place)
     assert len(visited) > 25, visited
     assert len(opened) > 40
     assert len(names) >= 4, names
-    assert "/reports/people/pool-relations/" in names
+    for name in ("pool-relations", "agent-facts", "send-recipients", "rfm"):
+        assert f"/reports/people/{name}/" in names
 
 
 def test_the_lead_is_shown_fewer_people_than_the_manager(client, house):

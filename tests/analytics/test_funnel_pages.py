@@ -81,9 +81,13 @@ def test_the_previous_period_stands_beside_this_one(client):
     file = client.get(reverse("analytics:funnels:export"), asked | {"format": "xlsx"})
     sheet = load_workbook(io.BytesIO(b"".join(file))).active
     [*_head, before, _share, difference, low, high] = [cell.value for cell in sheet[3]]
-    assert before == rows[1].reached_before
+    assert before == rows[1].reached_before.value
     assert (difference, low, high) == tuple(round(n, 6) for n in rows[1].difference)
-    assert [(row.reached, row.reached_before) for row in rows][:2] == [(2, 1), (2, 1)]
+    shown = [(row.reached.value, row.reached_before.value) for row in rows]
+    assert shown[:2] == [(2, 1), (2, 1)]
+    for number in (rows[1].reached, rows[1].reached_before):
+        listed = client.get(number.href).content.decode()
+        assert f'data-count="{number.value}"' in listed
     assert rows[1].difference[1] <= rows[1].difference[0] <= rows[1].difference[2]
 
 
