@@ -166,6 +166,8 @@ COLUMNS_DIR = STATE_DIR / "columns"
 # The second engine for questions; empty means that there is none.
 CLICKHOUSE_URL = env.str("CLICKHOUSE_URL", "")
 CLICKHOUSE_CLUSTER = env.str("CLICKHOUSE_CLUSTER", "")
+# Which engine answers the questions of pages, files and the API: columns or clickhouse.
+QUESTION_ENGINE = env.str("QUESTION_ENGINE", "columns")
 # Days within which a person who asks about their own data is answered.
 SUBJECT_REQUEST_DAYS = env.int("SUBJECT_REQUEST_DAYS", 15)
 # Seconds that a page gives a question before it shows a progress bar, and those of any answer.
@@ -304,6 +306,10 @@ def _refuse_insecure() -> None:
         )
         if not globals()[name]
     ]
+    if QUESTION_ENGINE not in ("columns", "clickhouse"):
+        problems.append("QUESTION_ENGINE must be columns or clickhouse")
+    if QUESTION_ENGINE == "clickhouse" and not CLICKHOUSE_URL:
+        problems.append("QUESTION_ENGINE=clickhouse needs CLICKHOUSE_URL")
     if WECOM_ARCHIVE not in ("", "native"):
         problems.append("WECOM_ARCHIVE must be native or empty")
     if WECOM_ARCHIVE == "native" and not (WECOM_ARCHIVE_LIBRARY and WECOM_ARCHIVE_SECRET):

@@ -124,7 +124,7 @@ class Slice:
         """One table of its events, or none where there are none."""
         if self._cut == NOTHING:
             return []
-        codes = ", ".join(self._coded(name) for name in DIMENSIONS)
+        codes = ", ".join(f"{self._coded(name)} as {name}_code" for name in DIMENSIONS)
         found = self.source.house.numbers(self._told(f"customer, at, kind, {codes}"))
         if not found:
             return []

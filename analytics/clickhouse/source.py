@@ -46,6 +46,11 @@ class ClickHouseSource:
         self.unit_names: list[str] = []
         self._attribute_names: dict[str, list[str]] = {}
 
+    @classmethod
+    def like(cls, base: LiveSource) -> "ClickHouseSource":
+        """For the viewer of another source."""
+        return cls(base, allowed=base.allowed)
+
     def by_unit(self, name: str) -> "ClickHouseSource":
         """The same for questions about units: they are numbered and named while they are folded."""
         found = copy(self)

@@ -21,6 +21,7 @@ from psycopg.errors import QueryCanceled
 from crm.shared.errors import DomainError
 
 NICENESS = 5
+LOOKS_EVERY = 0.3
 
 
 class OverBudget(DomainError):
@@ -104,23 +105,64 @@ def whole_budget() -> AbstractContextManager[Budget]:
 
 @contextmanager
 def _statements(budget: Budget) -> Iterator[None]:
-    """No statement may take longer than the budget; 0 would mean no limit."""
+    """No statement may take longer than the budget, and none goes on that nobody waits for."""
     with connection.cursor() as cursor:
         cursor.execute("select current_setting('statement_timeout')")
         [before] = cursor.fetchone()
+        # 0 would mean no limit.
         _limit(cursor, f"{max(1, int(budget.left * 1000))}ms")
     try:
-        yield
+        with _watched(budget):
+            yield
     except QueryCanceled as error:  # From COPY, which Django does not wrap.
+        budget.check()
         raise budget.refusal() from error
     except OperationalError as error:
         if isinstance(error.__cause__, QueryCanceled):
+            budget.check()
             raise budget.refusal() from error
         raise
     finally:
         if not connection.needs_rollback:
+            _restore(before)
+
+
+@contextmanager
+def _watched(budget: Budget) -> Iterator[None]:
+    """Ask beside the statements whether the answer is still wanted, and end them where it is not.
+
+    Folds ask by themselves; a statement of a minute would not.
+    """
+    if budget.is_cancelled is None:
+        yield
+        return
+    session, over = connection.connection, threading.Event()
+
+    def watch() -> None:
+        while not over.wait(LOOKS_EVERY):
+            if budget.is_cancelled():
+                session.cancel_safe(timeout=5)
+                return
+
+    watcher = threading.Thread(target=watch, name="question-watch", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+
+
+def _restore(before: str) -> None:
+    """The limit of before; a stop that came too late for its statement may meet this one."""
+    for is_last in (False, True):
+        try:
             with connection.cursor() as cursor:
                 _limit(cursor, before)
+            return
+        except OperationalError:
+            if is_last or connection.in_atomic_block:
+                raise
 
 
 def _limit(cursor, text: str) -> None:

@@ -55,7 +55,7 @@ class LiveSource:
     """
 
     def __init__(self, *, allowed: np.ndarray | None = None) -> None:
-        self._allowed = allowed
+        self.allowed = allowed
 
     @classmethod
     def for_user(cls, user: User) -> "LiveSource":
@@ -69,9 +69,9 @@ class LiveSource:
     @property
     def scope(self) -> str:
         """A name for whom the viewer may see: the same name, the same customers."""
-        if self._allowed is None:
+        if self.allowed is None:
             return "all"
-        return blake2b(self._allowed.tobytes(), digest_size=16).hexdigest()
+        return blake2b(self.allowed.tobytes(), digest_size=16).hexdigest()
 
     @cached_property
     def snapshot(self) -> Snapshot | None:
@@ -108,12 +108,12 @@ class LiveSource:
         return parts
 
     def _left_out(self, columns: Columns, replaced: np.ndarray) -> np.ndarray | None:
-        if self._allowed is None and not len(replaced):
+        if self.allowed is None and not len(replaced):
             return None
         skip = np.zeros(columns.customers, bool)
-        if self._allowed is not None:
+        if self.allowed is not None:
             skip[:] = True
-            skip[columns.rows_of(self._allowed)] = False
+            skip[columns.rows_of(self.allowed)] = False
         skip[columns.rows_of(replaced)] = True
         return skip
 
@@ -178,7 +178,7 @@ class LiveSource:
             "since",
         )
         ids, since = found["id"].astype(np.int64), found["since"].astype(np.int64)
-        kept = np.ones(len(ids), bool) if self._allowed is None else np.isin(ids, self._allowed)
+        kept = np.ones(len(ids), bool) if self.allowed is None else np.isin(ids, self.allowed)
         for part in self.parts:
             # Derived facts alone leave `last_fact_at` empty, and a record may wait to be refreshed.
             rows = part.columns.rows_of(ids)

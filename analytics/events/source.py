@@ -92,6 +92,11 @@ def engine_of(source: Source, room: str) -> ModuleType:
     return import_module(own[room] if own else f"analytics.{room}.engine")
 
 
+def elsewhere(live: Source) -> Source:
+    """The same facts for the same viewer where the second engine has them."""
+    return import_module("analytics.clickhouse.source").ClickHouseSource.like(live)
+
+
 @dataclass(frozen=True)
 class TableSource:
     """Events in tables of one's own, without a database: benchmarks, tests, loose files."""

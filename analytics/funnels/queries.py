@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
+
 from analytics.events.kept import Keeper, Kept, kept_answer
 from analytics.events.live import LiveSource
 from analytics.events.regrouped import RegroupedSource, of_unit
-from analytics.events.source import Source, engine_of
+from analytics.events.source import Source, elsewhere, engine_of
 from analytics.figures.lasting import lasting
 from analytics.funnels.answer import Answer
 from analytics.funnels.models import SavedQuestion
@@ -21,9 +23,13 @@ from crm.timeline.models import Fact, FactKind
 RECENT_FACTS, SAID_BY_AT_LEAST, SUGGESTIONS = 2_000, 3, 40
 
 
-def source_for(user: User | None) -> LiveSource:
-    """Facts within the user's scope; without a user (a command, a task) all of them."""
-    return LiveSource.for_user(user) if user else LiveSource()
+def source_for(user: User | None) -> Source:
+    """Facts within the user's scope; without a user (a command, a task) all of them.
+
+    They are asked where ``QUESTION_ENGINE`` says.
+    """
+    live = LiveSource.for_user(user) if user else LiveSource()
+    return elsewhere(live) if settings.QUESTION_ENGINE == "clickhouse" else live
 
 
 def event_labels() -> dict[str, str]:
@@ -99,12 +105,12 @@ def people_behind(
     Where it counts sessions or attempts, these are the customers who had them. ``token`` names an
     answer of this user whose people are still kept: then it is the list of that answer.
     """
-    live = source_for(user)
-    engine, cell = engine_of(live, "funnels"), dict(figure.cell) or None
-    if user and (kept := _kept(token, question, live, user)):
+    whole = source_for(user)
+    engine, cell = engine_of(whole, "funnels"), dict(figure.cell) or None
+    if user and isinstance(whole, LiveSource) and (kept := _kept(token, question, whole, user)):
         ids = engine.people_kept(kept, question, step=figure.step, state=figure.state, cell=cell)
         return People(ids, kept.data_time)
-    source = of_unit(live, question.unit)
+    source = of_unit(whole, question.unit)
     found = engine.people(
         question,
         source,
@@ -114,7 +120,7 @@ def people_behind(
     )
     if isinstance(source, RegroupedSource):
         found = source.customers_of(found)
-    return People(found.tolist(), live.data_time)
+    return People(found.tolist(), whole.data_time)
 
 
 def _kept(token: str, question: Question, source: LiveSource, user: User) -> Kept | None:

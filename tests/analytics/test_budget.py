@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 
 import pytest
 from django.db import connection
@@ -81,6 +82,18 @@ def test_a_statement_of_the_database_stops_too_and_the_connection_is_as_before()
     with spend(Budget(30)):
         assert limit() != before
     assert limit() == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_statement_that_nobody_waits_for_is_ended():
+    begun = time.monotonic()
+    purse = Budget(30, is_cancelled=lambda: time.monotonic() - begun > 0.5)
+    with pytest.raises(QuestionCancelled), spend(purse), connection.cursor() as cursor:
+        cursor.execute("select pg_sleep(20)")
+    assert time.monotonic() - begun < 5
+    with connection.cursor() as cursor:
+        cursor.execute("select 1")
+        assert cursor.fetchone() == (1,)
 
 
 def test_threads_that_fold_give_way_to_the_rest():

@@ -232,6 +232,12 @@ def test_a_filter_that_some_slices_lack_is_no_refusal(crowd):
     assert refusal.value.field == "filters"
 
 
+def test_events_that_name_neither_channel_nor_agent_are_folded_too():
+    source = Bench.of_logs([[(0, "A"), (SECOND, "D"), (2 * SECOND, "B")], [(0, "A"), (1, "B")]])
+    asked = Question((Step("A"), Step("B")), 5, exclude=(Exclusion(Step("D")),))
+    assert funnels.levels(asked, source) == {0: 1, 1: 2}
+
+
 def test_a_slice_that_loses_events_would_be_noticed(crowd, monkeypatch):
     """The same question with one slice left out has another answer."""
     _logs, source = crowd
