@@ -47,6 +47,8 @@ def test_a_complete_environment_starts_with_cookies_for_this_host_only():
         ({"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS"),
         ({"SITE_URL": "http://changke.example"}, "SITE_URL"),
         ({"WECOM_BASE_URL": "http://127.0.0.1:8300"}, "WECOM_BASE_URL"),
+        ({"QUESTION_ENGINE": "abacus"}, "columns or clickhouse"),
+        ({"QUESTION_ENGINE": "clickhouse"}, "needs CLICKHOUSE_URL"),
         ({"WECOM_SECRET": None, "WECOM_AGENT_ID": None}, "WECOM_SECRET is missing; WECOM_AGENT_ID"),
     ],
 )

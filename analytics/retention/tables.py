@@ -20,10 +20,11 @@ STEPS_OF_COLOUR = 5
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: who returned (opens), of how many; ``shade`` 1 to 5 colours it, 0 not."""
+    """One cell: who returned, of how many (both open); ``shade`` 1 to 5 colours it, 0 not."""
 
     share: Rate
     number: Number
+    eligible: Number
     shade: int
 
 
@@ -84,6 +85,13 @@ def _row(
                     f"{label} {period_name(answer.question, j)}",
                     rate,
                     state="returned",
+                    at=j,
+                ),
+                number(
+                    rate.n,
+                    f"{label} {period_name(answer.question, j)} {_('满期')}",
+                    None,
+                    state="eligible",
                     at=j,
                 ),
                 _shade(rate, highest),

@@ -17,10 +17,11 @@ from analytics.segments.models import Segment
 from analytics.segments.over_time import PARTS, over_time
 from analytics.segments.parsing import rule_from
 from analytics.segments.queries import answer
-from analytics.segments.studying import part_of
+from analytics.segments.sizes import friends_among
+from analytics.segments.studying import members_of, part_of
 from analytics.segments.telling import AUDIENCE, NAME, OVER_TIME, part_words, study_words
 from analytics.segments.words import in_one_line, words_for
-from crm.agents.models import User
+from crm.agents.models import Agent, User
 from crm.audiences.models import Audience
 from crm.shared.http import row_number
 
@@ -56,9 +57,15 @@ def open_segment(params: QueryDict, user: User) -> Opened:
     tree = rule_from(body)
     now = timezone.now()
     found = answer(tree, user=user, now=now)
+    ids: list[int] | None = ids_of(found.bits).tolist()
+    if asked := params.get("agent", ""):
+        ids = friends_among(found, row_number(asked), user)
+        title, query = _of_agent(title, asked), (*query, ("agent", asked))
+    if ids is None:
+        raise _nothing("agent")
     return Opened(
         title=title,
-        ids=ids_of(found.bits).tolist(),
+        ids=ids,
         definition=in_one_line(words_for(tree, user)),
         version=DEFINITION_VERSION,
         data_time=now,
@@ -66,6 +73,11 @@ def open_segment(params: QueryDict, user: User) -> Opened:
         query=query,
         question={"rule": tree.as_json()},
     )
+
+
+def _of_agent(title: str, asked: str) -> str:
+    agent = Agent.unsafe_all.filter(pk=row_number(asked)).first()
+    return f"{title} · {agent.name}" if agent else title
 
 
 def open_over_time(params: QueryDict, user: User) -> Opened:
@@ -99,6 +111,8 @@ def open_audience(params: QueryDict, user: User) -> Opened:
     """One number of an audience's study: ``audience``, ``part``, and ``with`` for an overlap."""
     seen = Audience.objects.for_user(user)
     audience, part = _row_of(seen, params, "audience"), params.get("part", "")
+    if asked := params.get("agent", ""):
+        return _open_members(audience, asked, user)
     other = _row_of(seen, params, "with") if part in ("both", "only", "other") else None
     ids = part_of(audience, part, other, user)
     if ids is None:
@@ -115,6 +129,24 @@ def open_audience(params: QueryDict, user: User) -> Opened:
         version=DEFINITION_VERSION,
         data_time=timezone.now(),
         back=back,
+        query=query,
+        question=dict(query),
+    )
+
+
+def _open_members(audience: Audience, asked: str, user: User) -> Opened:
+    """Members of an audience who are friends of one agent."""
+    ids = members_of(audience, row_number(asked), user)
+    if ids is None:
+        raise _nothing("agent")
+    query = (("audience", str(audience.pk)), ("agent", asked))
+    return Opened(
+        title=_of_agent(audience.name, asked),
+        ids=ids,
+        definition=_("一位客户可以是几位员工的好友"),
+        version=DEFINITION_VERSION,
+        data_time=timezone.now(),
+        back=reverse("analytics:segments:audience", args=[audience.pk]),
         query=query,
         question=dict(query),
     )

@@ -37,7 +37,13 @@ def detail(segment: Segment, user: User) -> dict[str, Any]:
     tree = rule_from(segment.rule)
     found = answer(tree, user=user)
     size = _size(tree, found, user, {"segment": str(segment.pk)})
-    return {"size": size, "by_agent": by_agent(found, user)}
+    shares = by_agent(found, user)
+    return {
+        "size": size,
+        "by_agent": [
+            opening(NAME, n, name, segment=segment.pk, agent=pk) for pk, name, n in shares
+        ],
+    }
 
 
 def _size(tree: Group, found: Answer, user: User, query: dict[str, str]) -> dict[str, Any]:
@@ -57,12 +63,25 @@ def _spread(found: Answer) -> list[int]:
     return [found.bits[place] for place in range(0, found.count, step)][:SAMPLE]
 
 
-def by_agent(found: Answer, user: User) -> list[tuple[str, int]]:
-    """(agent, their friends among the answer), most first. One person may have several agents."""
+def by_agent(found: Answer, user: User) -> list[tuple[int, str, int]]:
+    """(agent, name, their friends among the answer), most first. One may have several agents."""
     agents = dict(Agent.objects.for_user(user).values_list("pk", "name"))
     counts = _agent_counts(found, list(agents))
     ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-    return [(agents[pk], count) for pk, count in ranked if count][:AGENTS_SHOWN]
+    return [(pk, agents[pk], count) for pk, count in ranked if count][:AGENTS_SHOWN]
+
+
+def friends_among(found: Answer, agent: int, user: User) -> list[int] | None:
+    """Ids behind one number of ``by_agent``, ascending; None where the user sees no such agent."""
+    if not Agent.objects.for_user(user).filter(pk=agent).exists():
+        return None
+    if found.engine == "bitmaps":
+        friends = read_values({(dims.AGENT, agent)}, set()).get((dims.AGENT, agent))
+        return ids_of(friends & found.bits).tolist() if friends is not None else []
+    contacts = Contact.unsafe_all.current().filter(
+        agent=agent, customer__in=ids_of(found.bits).tolist()
+    )
+    return sorted(contacts.values_list("customer_id", flat=True))
 
 
 def _agent_counts(found: Answer, agents: list[int]) -> dict[int, int]:

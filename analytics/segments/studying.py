@@ -11,7 +11,7 @@ from analytics.segments.models import SegmentIndex
 from analytics.segments.parsing import rule_from
 from analytics.segments.past import Instant
 from analytics.segments.queries import Answer, answer_then
-from analytics.segments.sizes import by_agent
+from analytics.segments.sizes import by_agent, friends_among
 from analytics.segments.telling import REACHED, REASONS
 from crm.agents.models import Agent, User
 from crm.audiences.models import Audience
@@ -89,10 +89,19 @@ def reached(audience: Audience, user: User) -> QuerySet[Customer, Any]:
     )
 
 
-def agents_of(audience: Audience, user: User) -> list[tuple[str, int]]:
-    """(agent, members who are their friends), most first."""
+def agents_of(audience: Audience, user: User) -> list[tuple[int, str, int]]:
+    """(agent, name, members who are their friends), most first."""
+    return by_agent(_members(audience, user), user)
+
+
+def members_of(audience: Audience, agent: int, user: User) -> list[int] | None:
+    """Members who are friends of one agent; None where the user sees no such agent."""
+    return friends_among(_members(audience, user), agent, user)
+
+
+def _members(audience: Audience, user: User) -> Answer:
     engine = "bitmaps" if SegmentIndex.objects.exists() else "sql"
-    return by_agent(Answer(seen(audience, user), engine), user)
+    return Answer(seen(audience, user), engine)
 
 
 def others(audience: Audience, user: User) -> list[Audience]:

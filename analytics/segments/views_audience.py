@@ -30,7 +30,10 @@ def audience_study(request: HttpRequest, audience_id: int) -> HttpResponse:
     context = {
         "audience": audience,
         "reach": [_number(audience, part, n) for part, n in counts.items()],
-        "by_agent": studying.agents_of(audience, user),
+        "by_agent": [
+            opening(AUDIENCE, n, name, audience=audience.pk, agent=pk)
+            for pk, name, n in studying.agents_of(audience, user)
+        ],
         "others": others,
         "other": other,
         "shared": _shared(audience, other, user) if other else None,

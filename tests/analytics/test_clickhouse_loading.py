@@ -181,7 +181,10 @@ def test_the_commands_ask_either_engine_about_live_data_and_datasets(company, tm
     )  # fmt: skip
     back = ("retention", "--birth", "order_paid", "--return", "order_paid")
     of_some = ("retention", "--birth", "friend_added", "--return", "order_paid[product in 茶'|水]")
-    for asked in (live, apart, back, of_some):
+    ways = ("paths", "--event", "friend_added", "--depth", "2")
+    moved = ("transitions", "--from", "2026-11-05", "--to", "2026-11-15", "--levels")
+    apart_too = ("transitions", *moved[1:-1], "--dataset", "log", "--event", "B")
+    for asked in (live, apart, back, of_some, ways, moved, apart_too):
         answers = [run(*asked, "--engine", name) for name in ("columns", "clickhouse")]
         assert answers[0] == answers[1]
     assert run(*apart, "--engine", "clickhouse")["levels"] == {"u": 2, "w": 1}

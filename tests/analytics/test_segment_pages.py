@@ -2,6 +2,7 @@
 
 import json
 import re
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
@@ -90,7 +91,16 @@ def test_a_segment_is_put_together_saved_and_frozen_without_json(client, operato
         ]
     }
     page = client.get(saved.url).content.decode()
-    assert int(re.search(r'data-figure="(\d+)"', page)[1]) == shown > 0
+    whole = re.search(rf'data-figure="(\d+)" href="[^"]*\?segment={segment.pk}"', page)
+    assert int(whole[1]) == shown > 0
+    of_agents = re.findall(r'data-figure="(\d+)" href="([^"]*&amp;agent=\d+)"', page)
+    assert of_agents
+    for count, href in of_agents:
+        listed = client.get(unescape(href)).content.decode()
+        assert f'data-count="{count}"' in listed
+    unknown = {"segment": segment.pk, "agent": 0}
+    people = reverse("analytics:figures:people", args=["segment"])
+    assert client.get(people, unknown).status_code == 422
     client.post(reverse("analytics:segments:freeze", args=[segment.pk]), {"name": "名单"})
     audience = Audience.unsafe_all.get(name="名单")
     assert audience.customer_count == shown
