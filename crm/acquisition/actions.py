@@ -8,6 +8,7 @@ from django.db.models import prefetch_related_objects
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
+from crm.acquisition.gate import word_on
 from crm.acquisition.models import Welcome, WelcomeSent
 from crm.acquisition.wording import BadWording, check_wording, say
 from crm.agents.actions import audit
@@ -40,14 +41,17 @@ class Greeting:
 
 @transaction.atomic
 def queue_welcome(greeting: Greeting, *, now: datetime) -> bool:
-    """Queue the welcome of a code, once; False when no rule applies or the code is known."""
+    """Queue the welcome of a code, once; False when nothing is to be said or the code is known."""
     if WelcomeSent.unsafe_all.filter(code=greeting.code).exists():
         return False
     known = Agent.unsafe_all.filter(userid=greeting.userid)
     agent = known.select_related("department").first()
     welcome = choose(agent, greeting.state, greeting.external_userid)
-    arm = _drawn(welcome, greeting)
-    outcome = _outcome(welcome, arm)
+    word = word_on(greeting.userid, greeting.external_userid, now=now) if welcome else None
+    is_again = word is not None and word.is_no
+    # Who is not greeted at all is not part of a comparison of greetings.
+    arm = None if is_again else _drawn(welcome, greeting)
+    outcome = Outcome.AGAIN if is_again else _outcome(welcome, arm)
     row = WelcomeSent(
         code=greeting.code,
         external_userid=greeting.external_userid,
@@ -57,6 +61,8 @@ def queue_welcome(greeting: Greeting, *, now: datetime) -> bool:
         welcome=welcome,
         arm=arm,
         outcome=outcome,
+        rule=word.rule if word else "",
+        rule_version=word.version if word else None,
         happened_at=greeting.happened_at,
         queued_at=now,
         finished_at=None if outcome == Outcome.WAITING else now,
@@ -83,8 +89,9 @@ def _outcome(welcome: Welcome | None, arm: TrialArm | None) -> str:
 
 _WRITE = """
 insert into crm_welcomesent (code, external_userid, userid, agent_id, state, welcome_id, arm_id,
-                             outcome, is_doubted, happened_at, queued_at, finished_at)
-values (%s, %s, %s, %s, %s, %s, %s, %s, false, %s, %s, %s)
+                             outcome, rule, rule_version, is_doubted, happened_at, queued_at,
+                             finished_at)
+values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, false, %s, %s, %s)
 on conflict (code) do nothing
 returning id
 """
@@ -97,14 +104,8 @@ def _write_once(row: WelcomeSent) -> bool:
             _WRITE,
             [
                 *(row.code, row.external_userid, row.userid, row.agent_id, row.state),
-                *(
-                    row.welcome_id,
-                    row.arm_id,
-                    row.outcome,
-                    row.happened_at,
-                    row.queued_at,
-                    row.finished_at,
-                ),
+                *(row.welcome_id, row.arm_id, row.outcome, row.rule, row.rule_version),
+                *(row.happened_at, row.queued_at, row.finished_at),
             ],
         )
         written = cursor.fetchone()

@@ -77,6 +77,7 @@ class WelcomeSent(models.Model):
         FAILED = "failed", _("发送失败")
         NO_RULE = "no_rule", _("没有适用的欢迎语")
         HELD = "held", _("对照组，没有发送")
+        AGAIN = "again", _("近期欢迎过，没有重复")
 
     code = models.CharField(_("欢迎码"), max_length=128, unique=True)
     external_userid = models.CharField(_("外部联系人编号"), max_length=64)
@@ -98,6 +99,9 @@ class WelcomeSent(models.Model):
     )
     # An answer stayed away once; what WeCom says of the code from then on is proof of delivery.
     is_doubted = models.BooleanField(default=False, editable=False)
+    # The gate's rule that was asked, whether it said yes or no.
+    rule = models.CharField(_("规则"), max_length=48, blank=True, default="", db_default="")
+    rule_version = models.IntegerField(_("规则版本"), null=True, blank=True)
     happened_at = models.DateTimeField(_("加微时间"))
     queued_at = models.DateTimeField(_("收到时间"))
     finished_at = models.DateTimeField(_("结束时间"), null=True, blank=True)
@@ -108,7 +112,10 @@ class WelcomeSent(models.Model):
     class Meta:
         verbose_name = _("一次欢迎")
         verbose_name_plural = _("一次欢迎")
-        indexes = [models.Index(fields=["-happened_at", "-id"], name="welcome_newest")]
+        indexes = [
+            models.Index(fields=["-happened_at", "-id"], name="welcome_newest"),
+            models.Index(fields=["external_userid", "userid"], name="welcome_of_whom"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.external_userid} {self.outcome}"

@@ -16,6 +16,8 @@ from crm.acquisition.models import Welcome
 from crm.acquisition.wording import BadWording
 from crm.agents.access import Permission, requires
 from crm.faces.models import Face
+from crm.gate.judging import rules_at
+from crm.gate.models import Channel
 from crm.shared.http import is_htmx, row_number
 from crm.shared.paging import keyset_page
 
@@ -33,6 +35,7 @@ def welcome_list(request: HttpRequest) -> HttpResponse:
         "page": page,
         "rows": [(row, queries.LEVELS.get(row.outcome, "")) for row in page],
         "outcome": outcome,
+        "again": rules_at(now, channel=Channel.WELCOME),
     }
     return TemplateResponse(request, "crm/acquisition/welcomes.html", context)
 

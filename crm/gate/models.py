@@ -30,6 +30,7 @@ class Channel(models.TextChoices):
     SEND = "send", _("群发给客户")
     GROUP = "group", _("群发到客户群")
     MOMENT = "moment", _("朋友圈")
+    WELCOME = "welcome", _("欢迎语")
 
 
 class SceneRule(DatedRule):
@@ -67,6 +68,7 @@ class TouchRule(DatedRule):
         NEED = "no_need", _("需求信号：近几天没有信号的不发")
         STAGE = "stage", _("生命阶段：处于这些阶段的不发")
         IGNORED = "ignored", _("未回应：连续几次没有回应的不发")
+        AGAIN = "again", _("重复欢迎：近几天欢迎过的不再欢迎")
 
     class Window(models.TextChoices):
         DAY = "day", _("每天")
@@ -79,7 +81,8 @@ class TouchRule(DatedRule):
         choices=Channel.choices,
         default=Channel.SEND,
         help_text=_(
-            "客户群只能按接收次数限制，每个群各计各的；朋友圈留不出单个客户，所以要写明至多百分之几"
+            "客户群只能按接收次数限制，每个群各计各的；朋友圈留不出单个客户，所以要写明至多百分之几；"
+            "欢迎语回应客户自己的添加，只能限制多久不重复欢迎"
         ),
     )
     test = models.CharField(_("检查"), max_length=12, choices=Check.choices)
@@ -101,7 +104,7 @@ class TouchRule(DatedRule):
         help_text=_("只用于接收次数"),
     )
     days = models.PositiveSmallIntegerField(
-        _("天数"), null=True, blank=True, help_text=_("需求信号、未回应：看最近几天")
+        _("天数"), null=True, blank=True, help_text=_("需求信号、未回应、重复欢迎：看最近几天")
     )
     signals = ArrayField(
         models.CharField(
@@ -142,6 +145,7 @@ class TouchRule(DatedRule):
             self.Check.NEED: ("days", "signals"),
             self.Check.STAGE: ("stages",),
             self.Check.IGNORED: ("limit", "days"),
+            self.Check.AGAIN: ("days",),
         }.get(self.test, ())
         lacking = {name: _("这种检查需要填写此项") for name in needed if not getattr(self, name)}
         if self.channel == Channel.MOMENT and self.most_percent is None:
@@ -151,6 +155,14 @@ class TouchRule(DatedRule):
         self._refuse_unfit()
 
     def _refuse_unfit(self) -> None:
+        if self.channel == Channel.WELCOME and self.test != self.Check.AGAIN:
+            raise ValidationError(
+                {"test": _("欢迎语回应客户自己的添加，不问需求和阶段：请选重复欢迎")}
+            )
+        if self.channel != Channel.WELCOME and self.test == self.Check.AGAIN:
+            raise ValidationError({"test": _("重复欢迎只用于欢迎语：请换成别的检查或渠道")})
+        if self.channel == Channel.WELCOME and self.content_kinds:
+            raise ValidationError({"content_kinds": _("欢迎语不分内容类别：请留空")})
         if self.channel == Channel.GROUP and self.test != self.Check.OWN_CAP:
             raise ValidationError(
                 {"test": _("客户群没有需求信号和生命阶段：请选接收次数，或换成别的渠道")}
@@ -183,6 +195,8 @@ class TouchRule(DatedRule):
         elif self.test == self.Check.STAGE:
             stages = dict(Customer.Stage.choices)
             parts.append(_listed([str(stages.get(code, code)) for code in self.stages]))
+        elif self.test == self.Check.AGAIN:
+            parts = [_("同一位员工 %(days)s 天内欢迎过的客户不再欢迎") % values]
         else:
             parts.append(_("%(days)s 天内 %(limit)s 次未回应") % values)
         if self.channel == Channel.MOMENT:
