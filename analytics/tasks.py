@@ -2,6 +2,7 @@
 
 import analytics.events.tasks
 import analytics.replies.tasks
+import analytics.risk.tasks
 import analytics.segments.tasks
 import analytics.standing.tasks
 

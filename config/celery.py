@@ -72,6 +72,7 @@ BEAT_SCHEDULE: dict[str, dict] = {
     "members-settle": every(3600, "crm.members.tasks.settle_due"),
     "personas-keep": every(300, "crm.personas.tasks.keep_changed"),
     "personas-all": every(24 * 3600, "crm.personas.tasks.keep_all"),
+    "risk-keep": every(600, "crm.risk.tasks.keep_due"),
     "subjects-erase": every(30, "crm.subjects.tasks.run_waiting_erasures"),
     "subjects-forget": every(24 * 3600, "crm.subjects.tasks.forget_old"),
     "handover-follow": every(30, "crm.handover.tasks.follow_due"),
@@ -80,6 +81,7 @@ BEAT_SCHEDULE: dict[str, dict] = {
     "segments-refresh": every(60, "analytics.segments.tasks.refresh_segments"),
     "columns-compile": every(600, "analytics.events.tasks.compile_kernel"),
     "replies-keep": every(900, "analytics.replies.tasks.keep_replies"),
+    "risk-learn": every(3600, "analytics.risk.tasks.learn_due"),
     "standing-merge": every(20, "analytics.standing.tasks.merge"),
     "standing-prove": every(24 * 3600, "analytics.standing.tasks.prove_and_repair"),
 }

@@ -10,6 +10,7 @@ import crm.members.admin
 import crm.outbox.admin
 import crm.outreach.admin
 import crm.personas.admin
+import crm.risk.admin
 import crm.statistics.admin
 import crm.sync.admin
 import crm.timeline.admin

@@ -15,6 +15,7 @@ import crm.moments.tasks
 import crm.outbox.tasks
 import crm.outreach.tasks
 import crm.personas.tasks
+import crm.risk.tasks
 import crm.slots.tasks
 import crm.subjects.tasks
 import crm.sync.tasks

@@ -19,7 +19,7 @@ from crm.timeline.actions import append_selected_facts, move_facts
 NUMBERS = ("external_userid", "customer_no", "unionid")
 FILLED = ("phone", "city", "birthday", "avatar", "channel_id")
 # Rows of the one who goes that say nothing new where the one who stays has them too.
-SUPERSEDED = ("identityconflict", "archiveconsent", "fieldvalue", "customerpersona")
+SUPERSEDED = ("identityconflict", "archiveconsent", "fieldvalue", "customerpersona", "customerrisk")
 FACTS = "fact"
 
 # Which order is the first is decided anew for all of them together.

@@ -76,6 +76,7 @@ HOLDINGS: tuple[Holding, ...] = (
     Holding("crm.BenefitUse", _SERVICE, _WHILE_CUSTOMER, Erase.DELETE, "card__customer"),
     Holding("crm.MemberCard", _SERVICE, _WHILE_CUSTOMER, Erase.DELETE),
     Holding("crm.CustomerPersona", _SERVICE, _WHILE_CUSTOMER, Erase.DELETE),
+    Holding("crm.CustomerRisk", _SERVICE, _WHILE_CUSTOMER, Erase.DELETE),
     Holding("crm.AttributeChange", _SERVICE, _WHILE_CUSTOMER, Erase.DELETE),
     Holding("crm.OptOut", _("不再打扰"), _WHILE_CUSTOMER, Erase.DELETE),
     Holding(
@@ -165,7 +166,7 @@ crm.PostSlot crm.SlotDate
 crm.Material crm.MaterialVersion crm.MaterialUse crm.SensitiveWord crm.ShortLink crm.LinkClick
 crm.FactRule crm.MaterialPicture
 crm.SendCost crm.SendLesson
-crm.PersonaPlan crm.PersonaCuts crm.MemberTier crm.MemberBenefit crm.SceneRule
+crm.PersonaPlan crm.PersonaCuts crm.RiskModel crm.MemberTier crm.MemberBenefit crm.SceneRule
 analytics.AgentReplies analytics.SavedQuestion analytics.RfmRule analytics.PastSince
 analytics.Segment
 analytics.SegmentVersion analytics.SegmentIndex analytics.SegmentWord analytics.SegmentBits
