@@ -45,8 +45,8 @@ class TouchRuleAdmin(DatedRuleAdmin):
     list_display = ["code", "version", "channel", "test", "valid_from", "is_off", "note"]
     list_filter = ["channel", "test", "code"]
     fields = [
-        *("code", "channel", "test", "content_kinds", "limit", "window", "days", "signals"),
-        *("stages", "most_percent", "valid_from", "is_off", "note", "version"),
+        *("code", "channel", "test", "content_kinds", "limit", "window", "days", "percent"),
+        *("signals", "stages", "most_percent", "valid_from", "is_off", "note", "version"),
     ]
 
 

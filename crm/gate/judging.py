@@ -130,9 +130,20 @@ def _ignored(rule: TouchRule, at: datetime) -> _Told:
     )
 
 
+def _risk(rule: TouchRule, _at: datetime) -> _Told:
+    # As of last night; a number that no trusted model stands for stops nobody.
+    return (
+        "exists (select from crm_customerrisk risk join crm_riskmodel model"
+        " on model.id = risk.model_id and model.verdict = 'trusted' and not model.is_withdrawn"
+        " where risk.customer_id = {customer} and risk.probability * 100 > {percent})",
+        {"percent": rule.percent},
+    )
+
+
 _TESTS = {
     Check.OWN_CAP: _own_cap,
     Check.NEED: _no_need,
     Check.STAGE: _stage,
     Check.IGNORED: _ignored,
+    Check.RISK: _risk,
 }

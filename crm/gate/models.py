@@ -2,7 +2,7 @@
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext, pgettext_lazy
@@ -69,6 +69,7 @@ class TouchRule(DatedRule):
         STAGE = "stage", _("生命阶段：处于这些阶段的不发")
         IGNORED = "ignored", _("未回应：连续几次没有回应的不发")
         AGAIN = "again", _("重复欢迎：近几天欢迎过的不再欢迎")
+        RISK = "risk", _("删除风险：高于 N% 的不发")
 
     class Window(models.TextChoices):
         DAY = "day", _("每天")
@@ -105,6 +106,13 @@ class TouchRule(DatedRule):
     )
     days = models.PositiveSmallIntegerField(
         _("天数"), null=True, blank=True, help_text=_("需求信号、未回应、重复欢迎：看最近几天")
+    )
+    percent = models.PositiveSmallIntegerField(
+        _("删除风险（%）"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(99)],
+        help_text=_("7 天内删除员工的可能性高于它的不发；没有经过验证的模型时不拦任何人"),
     )
     signals = ArrayField(
         models.CharField(
@@ -146,6 +154,7 @@ class TouchRule(DatedRule):
             self.Check.STAGE: ("stages",),
             self.Check.IGNORED: ("limit", "days"),
             self.Check.AGAIN: ("days",),
+            self.Check.RISK: ("percent",),
         }.get(self.test, ())
         lacking = {name: _("这种检查需要填写此项") for name in needed if not getattr(self, name)}
         if self.channel == Channel.MOMENT and self.most_percent is None:
@@ -197,6 +206,9 @@ class TouchRule(DatedRule):
             parts.append(_listed([str(stages.get(code, code)) for code in self.stages]))
         elif self.test == self.Check.AGAIN:
             parts = [_("同一位员工 %(days)s 天内欢迎过的客户不再欢迎") % values]
+        elif self.test == self.Check.RISK:
+            words = _("删除风险高于 %(percent)s%% 的不发；没有分数的照常发")
+            parts.append(words % {"percent": self.percent})
         else:
             parts.append(_("%(days)s 天内 %(limit)s 次未回应") % values)
         if self.channel == Channel.MOMENT:

@@ -249,6 +249,7 @@ class MassRecipient(models.Model):
         NO_NEED = "no_need", _("近期没有需求信号")
         STAGE = "stage", _("所处阶段不打扰")
         IGNORED = "ignored", _("连续几次没有回应")
+        RISK = "risk", _("删除风险高")
         DISMISSED = "dismissed", _("群已解散")
         UNREACHABLE = "unreachable", _("企业微信称无法送达")
         STOPPED = "stopped", _("已停止")

@@ -1,7 +1,7 @@
 """Judging a month again: send after send, what an earlier one would have been spared counts.
 
-People and their answers are taken as they were at each send; life stages as they are now, because
-no send keeps them.
+People and their answers are taken as they were at each send; life stages and risks of deletion as
+they are now, because no send keeps them.
 """
 
 from datetime import date, datetime, timedelta

@@ -124,6 +124,7 @@ def test_of_several_rules_the_first_by_code_is_named(world):
         (Check.NEED, {"days", "signals"}),
         (Check.STAGE, {"stages"}),
         (Check.IGNORED, {"limit", "days"}),
+        (Check.RISK, {"percent"}),
     ],
 )
 def test_a_rule_that_lacks_what_it_needs_names_the_field(world, test, lacking):
