@@ -22,6 +22,7 @@ class AnalyticsConfig(AppConfig):
         from analytics.retention import figures as retention
         from analytics.rfm import figures as rfm
         from analytics.rfm import freezing, sorting
+        from analytics.risk import figures as risk
         from analytics.segments import figures as segments
         from analytics.segments import sorts
         from analytics.standing import figures as standing
@@ -42,6 +43,7 @@ class AnalyticsConfig(AppConfig):
             results,
             retention,
             rfm,
+            risk,
             segments,
             standing,
             transitions,

@@ -16,6 +16,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("analytics.results.urls")),
     path("", include("analytics.retention.urls")),
     path("", include("analytics.rfm.urls")),
+    path("", include("analytics.risk.urls")),
     path("", include("analytics.segments.urls")),
     path("", include("analytics.transitions.urls")),
 ]

@@ -25,6 +25,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("moments/", include("crm.moments.urls")),
     path("outbox/", include("crm.outbox.urls")),
     path("personas/", include("crm.personas.urls")),
+    path("risk/", include("crm.risk.urls")),
     path("sends/", include("crm.outreach.urls")),
     path("plan/", include("crm.planner.urls")),
     path("slots/", include("crm.slots.urls")),

@@ -104,6 +104,7 @@ SECTIONS = (
             Place("analytics:results:posts", _("发圈之后"), "photo", P.ANALYTICS_VIEW),
             Place("analytics:assets:assets", _("数据资产"), "circle-stack", P.ANALYTICS_VIEW),
             Place("crm:personas:list", _("画像类型"), "identification", P.ANALYTICS_VIEW),
+            Place("analytics:risk:risk", _("删除风险"), "shield-exclamation", P.ANALYTICS_VIEW),
             Place("analytics:rfm:grid", _("价值分层"), "squares-2x2", P.ANALYTICS_VIEW, "k"),
             Place(
                 "analytics:dashboards:agents",
