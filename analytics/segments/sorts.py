@@ -1,4 +1,4 @@
-"""Attributes that a room works out itself: persona, tier, value layer.
+"""Attributes that a room works out itself: persona, tier, value layer, risk.
 
 Nobody writes them on the customer's row, so that the index does not hold them: a condition is a
 query of whom it holds for, asked anew each time. Rooms above this one add theirs (``add_sort``).
@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from analytics.segments.fields import FIELDS, Field
 from crm.members.models import MemberTier
 from crm.personas.scoring import Persona
+from crm.risk.models import CustomerRisk
 
 Query = tuple[str, tuple[Any, ...]]
 
@@ -23,6 +24,8 @@ _PERSONA = """select p.customer_id from crm_customerpersona p
     where coalesce(nullif(p.persona, ''), 'none') = any(%s::text[])"""
 _NO_PERSONA = """ union all select c.id from public.crm_customer c
     where not exists (select from crm_customerpersona p where p.customer_id = c.id)"""
+# Nobody but friends has a risk.
+_RISK = "select r.customer_id from crm_customerrisk r where r.band = any(%s::text[])"
 # Of several cards that hold on a day the highest counts, as on the profile.
 _TIER = """select held.customer_id from (
         select distinct on (card.customer_id) card.customer_id, tier.code
@@ -63,6 +66,10 @@ def _personas(values: Sequence[str], _today: date) -> Query:
     return sql, (list(values),)
 
 
+def _risks(values: Sequence[str], _today: date) -> Query:
+    return _RISK, (list(values),)
+
+
 def _tiers(values: Sequence[str], today: date) -> Query:
     return _TIER, (today, today, list(values))
 
@@ -78,4 +85,5 @@ add_sort(
     choices=(*Persona.choices, (NONE, _("都不是"))),
     past="now",
 )
+add_sort("risk", _("删除风险"), people=_risks, choices=tuple(CustomerRisk.Band.choices), past="now")
 add_sort("tier", _("会员等级"), people=_tiers, offered=_offered_tiers)

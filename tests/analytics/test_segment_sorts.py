@@ -18,6 +18,8 @@ from crm.customers.models import Customer
 from crm.members.models import MemberCard, MemberTier
 from crm.personas.keeping import keep_personas
 from crm.personas.models import CustomerPersona
+from crm.risk.keeping import keep_risks
+from crm.risk.models import CustomerRisk
 from tests import factories
 from tests.analytics.segment_world import NOW, TODAY
 
@@ -105,6 +107,21 @@ def test_the_persona_is_that_of_the_profile(people):
         meant = [who.pk for who in people if (kept.get(who.pk) or "none") == persona]
         assert both("persona", persona) == sorted(meant), persona
     assert {value for value in kept.values() if value} >= {"quality", "fan"}
+
+
+def test_the_risk_is_that_of_the_profile(people):
+    agent = factories.make_agent()
+    for n, who in enumerate(people[:6]):
+        factories.make_contact(who, agent, added_at=NOW - timedelta(days=200 - 39 * n))
+        if n % 2:
+            factories.make_fact(who, "friend_deleted_by_customer", NOW - timedelta(days=210))
+    refresh(now=NOW)
+    keep_risks(now=NOW)
+    kept = dict(CustomerRisk.unsafe_all.values_list("customer_id", "band"))
+    for band in CustomerRisk.Band.values:
+        assert both("risk", band) == sorted(pk for pk, one in kept.items() if one == band), band
+    assert both("risk", *CustomerRisk.Band.values) == sorted(kept)
+    assert len(set(kept.values())) > 1
 
 
 def test_the_tier_is_the_highest_that_holds_today(people):
