@@ -135,7 +135,7 @@ def _risk(rule: TouchRule, _at: datetime) -> _Told:
     return (
         "exists (select from crm_customerrisk risk join crm_riskmodel model"
         " on model.id = risk.model_id and model.verdict = 'trusted' and not model.is_withdrawn"
-        " where risk.customer_id = {customer} and risk.probability * 100 > {percent})",
+        " where risk.customer_id = {receiver} and risk.probability * 100 > {percent})",
         {"percent": rule.percent},
     )
 

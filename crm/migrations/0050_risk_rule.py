@@ -19,6 +19,6 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='touchrule',
             name='test',
-            field=models.CharField(choices=[('own_cap', '接收次数：窗口内至多几次'), ('no_need', '需求信号：近几天没有信号的不发'), ('stage', '生命阶段：处于这些阶段的不发'), ('ignored', '未回应：连续几次没有回应的不发'), ('risk', '删除风险：高于 N% 的不发')], max_length=12, verbose_name='检查'),
+            field=models.CharField(choices=[('own_cap', '接收次数：窗口内至多几次'), ('no_need', '需求信号：近几天没有信号的不发'), ('stage', '生命阶段：处于这些阶段的不发'), ('ignored', '未回应：连续几次没有回应的不发'), ('again', '重复欢迎：近几天欢迎过的不再欢迎'), ('risk', '删除风险：高于 N% 的不发')], max_length=12, verbose_name='检查'),
         ),
     ]

@@ -65,7 +65,7 @@ cross join lateral (
     select count(*) as n, count(*) filter (where touch.content_kind = 'promotion') as promotional,
         count(*) filter (where touch.taken_at > coalesce(told.spoke_at, '-infinity')) as unanswered
     from ({touches}) touch
-    where touch.customer_id = asked.customer_id and touch.taken_at < asked.at
+    where touch.receiver_id = asked.customer_id and touch.taken_at < asked.at
         and touch.taken_at >= asked.at - interval '{window} days'
 ) touched
 join agent_rates on agent_rates.agent_id = asked.agent_id
