@@ -24,7 +24,7 @@ from crm.moments.content import TEXT_BYTES
 from crm.moments.forms import AudienceForm, MomentForm, RejectForm, WhenForm, default_wall
 from crm.moments.gate import kept_words, words_on
 from crm.moments.models import Moment, MomentImage
-from crm.outbox.arbiter import quiet_until
+from crm.outbox.arbiter import PutOff, put_off
 from crm.shared.calendars import YEARS
 from crm.shared.errors import DomainError
 from crm.shared.http import STOP_POLLING, is_htmx
@@ -221,7 +221,6 @@ def live_context(request: HttpRequest, moment: Moment) -> dict:
 def detail_context(request: HttpRequest, moment: Moment) -> dict:
     """The whole page: the live part, the preview, what this viewer may do, the trail."""
     user = request.user
-    quiet = quiet_until("moment.create", now=moment.publish_at)
     images = list(moment.images.all())
     tags = moment.tags.select_related("group")
     return live_context(request, moment) | {
@@ -237,7 +236,7 @@ def detail_context(request: HttpRequest, moment: Moment) -> dict:
         "may_judge": user.can(Permission.ANALYTICS_VIEW) and bool(moment.wecom_moment_id),
         "may_copy": user.can(Permission.MOMENT_SCHEDULE),
         "is_author": policies.is_author(user, moment),
-        "quiet_until": quiet[1] if quiet else None,
+        "put_off": _put_off(moment),
         "deeds": queries.deeds_of(moment),
         "gate": kept_words(moment),
         "when_form": WhenForm(
@@ -245,6 +244,13 @@ def detail_context(request: HttpRequest, moment: Moment) -> dict:
         ),
         "reject_form": RejectForm(),
     }
+
+
+def _put_off(moment: Moment) -> PutOff | None:
+    """What quiet hours will make of a post that WeCom does not have yet."""
+    if moment.state not in (Moment.State.DRAFT, Moment.State.WAITING, Moment.State.APPROVED):
+        return None
+    return put_off("moment.create", at=moment.publish_at, latest=actions.LATEST)
 
 
 def _known(form: MomentForm, field: str | None) -> str | None:

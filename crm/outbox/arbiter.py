@@ -82,6 +82,28 @@ def _refusal(
     return None if granted else Verdict(False)
 
 
+@dataclass(frozen=True)
+class PutOff:
+    """What quiet hours make of a plan: by which rule it waits until when, perhaps for too long."""
+
+    rule: QuietHours
+    until: datetime
+    is_too_late: bool
+
+
+def put_off(kind: str, *, at: datetime, latest: timedelta) -> PutOff | None:
+    """How an action planned for ``at`` waits; None where it goes out then.
+
+    Quiet hours may begin where others end, so the instant is asked about again. What cannot go out
+    within ``latest`` is given up.
+    """
+    first, until = None, at
+    while until < at + latest and (quiet := quiet_until(kind, now=until)):
+        rule, until = quiet
+        first = first or rule
+    return PutOff(first, until, until >= at + latest) if first else None
+
+
 def quiet_until(kind: str, *, now: datetime) -> tuple[QuietHours, datetime] | None:
     """The quiet hours that ``now`` falls into for this kind of action, and their end."""
     for rule in QuietHours.in_force(now).values():

@@ -5,8 +5,8 @@ from datetime import datetime
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from crm.agents.access import Permission, Role
 from crm.agents.models import User
@@ -207,6 +207,17 @@ class QuietHours(DatedRule):
         constraints = [
             models.UniqueConstraint(fields=["code", "valid_from"], name="quiet_once_per_date")
         ]
+
+    @property
+    def in_words(self) -> str:
+        """What exactly it says, for people."""
+        handlers = [registry.handler_of(kind) for kind in self.kinds]
+        named = [
+            str(found.label if found else kind)
+            for found, kind in zip(handlers, self.kinds, strict=True)
+        ]
+        about = gettext("、").join(named) or gettext("所有发送")
+        return f"{self.starts:%H:%M}–{self.ends:%H:%M} {self.zone} · {about}"
 
 
 class TouchDecision(models.Model):

@@ -6,7 +6,7 @@ from datetime import datetime
 from django.db.models import Count, Min, Q
 
 from crm.agents.models import User
-from crm.outbox.models import OutboxItem
+from crm.outbox.models import OutboxItem, QuietHours
 from crm.outbox.registry import handler_of
 
 State = OutboxItem.State
@@ -94,3 +94,11 @@ def label_of(kind: str) -> str:
 def level_of(item: OutboxItem) -> str:
     """The colour of the item's state."""
     return LEVELS.get(item.state, "")
+
+
+def quiet_hours_known(now: datetime) -> list[tuple[QuietHours, bool]]:
+    """Quiet hours in force and to come, each with whether it holds now."""
+    in_force = QuietHours.in_force(now)
+    to_come = QuietHours.objects.filter(valid_from__gt=now).order_by("valid_from", "code")
+    held = [(in_force[code], True) for code in sorted(in_force)]
+    return held + [(rule, False) for rule in to_come]

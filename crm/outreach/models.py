@@ -61,6 +61,7 @@ class MassSend(TimeStamped):
         SENT = "sent", pgettext_lazy("mass send", "已交给员工")
         STOPPED = "stopped", _("已停止")
 
+    STILL_HERE = (State.DRAFT, State.WAITING, State.APPROVED)
     HANDED_OVER = (State.SENDING, State.SENT)
 
     title = models.CharField(_("名称"), max_length=64)

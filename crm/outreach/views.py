@@ -18,6 +18,7 @@ from crm.content.models import Material
 from crm.content.requirements import gaps_for
 from crm.gate.models import ContentKind
 from crm.outbox import tasks as outbox
+from crm.outbox.arbiter import PutOff, put_off
 from crm.outreach import actions, policies, queries
 from crm.outreach.carrying import people_of
 from crm.outreach.forms import PlanForm, RejectForm, SendForm
@@ -116,6 +117,8 @@ def plan_send(request: HttpRequest) -> HttpResponse:
         if material is not None:
             context["gaps"] = gaps_for(material, people_of(**whom), at=at)
         context["left_out"] = [(queries.reason_words(code), n) for code, n in dry.left_out]
+        target = MassSend.Target.GROUPS if to_groups else MassSend.Target.CUSTOMERS
+        context["put_off"] = put_off(actions.KIND[target], at=at, latest=actions.LATEST)
     return TemplateResponse(request, "crm/outreach/_plan.html", context)
 
 
@@ -213,6 +216,7 @@ def _context(request: HttpRequest, send: MassSend) -> dict:
         "send": send,
         "level": queries.SEND_LEVELS.get(send.state, ""),
         "tally": queries.tally(send, user),
+        "put_off": _put_off(send),
         "agents": queries.agent_rows(send, user),
         "page": page,
         "rows": [(row, queries.reason_of(row)) for row in page],
@@ -228,6 +232,13 @@ def _context(request: HttpRequest, send: MassSend) -> dict:
         "may_judge": user.can(Permission.ANALYTICS_VIEW) and send.state in JUDGED,
         "reject_form": RejectForm(),
     }
+
+
+def _put_off(send: MassSend) -> PutOff | None:
+    """What quiet hours will make of a send that has not begun."""
+    if send.state not in MassSend.STILL_HERE:
+        return None
+    return put_off(actions.KIND[send.target], at=send.send_at, latest=actions.LATEST)
 
 
 JUDGED = (MassSend.State.SENDING, MassSend.State.SENT, MassSend.State.STOPPED)

@@ -1,6 +1,6 @@
 """The gate's rules as operators see them, and a month judged again under rules to come."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django import forms
@@ -19,7 +19,9 @@ from crm.customers.disclosure import export_customers, export_header
 from crm.customers.models import Customer
 from crm.customers.queries import DEFAULT_SORT
 from crm.gate.scene import scene_at
+from crm.outbox.queries import quiet_hours_known
 from crm.outreach import queries, replaying, tasks
+from crm.outreach.actions import LATEST
 from crm.outreach.models import Replay, ReplayStop
 from crm.outreach.replaying import ReplayRefused
 from crm.shared.errors import DomainError
@@ -76,6 +78,8 @@ def rule_list(request: HttpRequest) -> HttpResponseBase:
         "outside": outside,
         "outside_share": outside / reached if reached else None,
         "scene": scene_at(now),
+        "quiet_hours": quiet_hours_known(now),
+        "latest_hours": LATEST // timedelta(hours=1),
         "in_force": in_force,
         "to_come": to_come,
         "form": form,
