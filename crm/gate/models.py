@@ -161,7 +161,15 @@ class TouchRule(DatedRule):
             lacking["most_percent"] = _("朋友圈的规则需要填写此项")
         if lacking and not self.is_off:
             raise ValidationError(lacking)
+        self._refuse_code_of_other_channel()
         self._refuse_unfit()
+
+    def _refuse_code_of_other_channel(self) -> None:
+        # The latest row of a code replaces those before it: theirs would end without a word.
+        others = TouchRule.objects.filter(code=self.code).exclude(pk=self.pk)
+        if other := others.exclude(channel=self.channel).first():
+            words = _("这个代码是渠道“%(channel)s”的规则，新的一行会取代它：请换一个代码")
+            raise ValidationError({"code": words % {"channel": other.get_channel_display()}})
 
     def _refuse_unfit(self) -> None:
         if self.channel == Channel.WELCOME and self.test != self.Check.AGAIN:
@@ -186,6 +194,8 @@ class TouchRule(DatedRule):
     @property
     def in_words(self) -> str:
         """What exactly it says, for people."""
+        if self.is_off:
+            return gettext("不再检查")
         kinds = dict(ContentKind.choices)
         about = [str(kinds.get(kind, kind)) for kind in self.content_kinds]
         parts = [_listed(about) if about else _("所有内容")]

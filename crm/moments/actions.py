@@ -316,6 +316,6 @@ def _take_back(moment: Moment, *, now: datetime, reason: str) -> None:
 
 def _forget_approval(moment: Moment) -> None:
     moment.approved_by = moment.approved_at = None
-    moment.approved_hash = ""
+    moment.approved_hash, moment.gate = "", []
     moment.submitted_by = moment.submitted_at = None
     moment.failure = moment.failure_code = ""

@@ -7,30 +7,64 @@ submitted, and not handed to WeCom either if it has grown too large in the meant
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from crm.gate.judging import judgement, rules_at
 from crm.gate.models import Channel, TouchRule
 from crm.moments.audience import Choice, customer_ids
 from crm.moments.models import Moment
+from crm.shared import faults
 from crm.shared.formatting import digits
 from crm.shared.formatting import rate as rate_text
 from crm.shared.times import corp_zone
 
-# What counts as a touch: every post that WeCom says a customer could see, but for this one.
-_SEEN = """
-select seen.customer_id as receiver_id,
-    (coalesce(task.published_at, of_moment.publish_at) at time zone %(zone)s)::date as day,
-    coalesce(task.published_at, of_moment.publish_at) as taken_at, '' as content_kind
-from crm_momentaudience seen
-join crm_momenttask task on task.id = seen.task_id
-join crm_moment of_moment on of_moment.id = task.moment_id
-where of_moment.id is distinct from %(moment)s::bigint
+# What counts as a touch: every other post that WeCom says a customer could see, once, whoever
+# showed it; and one that is with agents, for all whom they would show it to until WeCom tells. In a
+# plan those count too that are approved and go out before.
+_TOUCHES = """
+drop table if exists pg_temp.moment_touch;
+create temporary table moment_touch on commit drop as
+with posted as (
+    select task.id, task.agent_id, post.id as moment_id,
+        coalesce(task.published_at, post.publish_at) as at,
+        task.collected_at is null and not task.is_invalid and (
+            post.state = any(%(with_agents)s)
+            or %(is_plan)s and post.state = 'approved' and post.publish_at <= %(at)s) as is_open,
+        exists (select from crm_moment_tags t where t.moment_id = post.id) as is_narrow
+    from crm_momenttask task join crm_moment post on post.id = task.moment_id
+    where post.id is distinct from %(moment)s::bigint
+      and coalesce(task.published_at, post.publish_at) >= %(since)s
+), shown as (
+    select seen.customer_id, posted.moment_id, posted.at
+    from posted join crm_momentaudience seen on seen.task_id = posted.id
+    union all
+    select friend.customer_id, posted.moment_id, posted.at
+    from posted
+    join crm_contact friend on friend.agent_id = posted.agent_id and friend.status = 'active'
+    where posted.is_open and (
+        not posted.is_narrow
+        or exists (select from crm_moment_tags narrowed
+                   join crm_contact_tags carried on carried.tag_id = narrowed.tag_id
+                   where narrowed.moment_id = posted.moment_id and carried.contact_id = friend.id))
+)
+select customer_id as receiver_id, (min(at) at time zone %(zone)s)::date as day,
+    min(at) as taken_at, '' as content_kind
+from shown
+group by customer_id, moment_id;
+create index on moment_touch (receiver_id);
+analyze moment_touch
 """
+# No window of a cap is longer.
+_LOOK_BACK = timedelta(days=32)
+_WITH_AGENTS = (
+    *(Moment.State.CREATING, Moment.State.UNCERTAIN),
+    *(Moment.State.CREATED, Moment.State.PUBLISHING),
+)
+_TURN_LOCK = 7_302_021
 _COUNT = """
 select count(*) filter (where {says} > 0)
 from unnest(%(readers)s::bigint[]) as reader(id)
@@ -86,22 +120,46 @@ class Word:
 
 
 def words_on(
-    choice: Choice, agent_ids: Collection[int], *, at: datetime, moment_id: int | None = None
+    choice: Choice,
+    agent_ids: Collection[int],
+    *,
+    at: datetime,
+    moment_id: int | None = None,
+    is_plan: bool = True,
 ) -> list[Word]:
-    """What every rule in force at ``at`` says of a post by these agents, in the order of codes."""
+    """What every rule in force at ``at`` says of a post by these agents, in the order of codes.
+
+    ``is_plan``: posts that are approved for a time before ``at`` count as if they had gone out.
+    """
     rules = rules_at(at, channel=Channel.MOMENT)
     if not rules:
         return []
     readers = customer_ids(choice, agent_ids)
-    return [_word(rule, readers, at=at, moment_id=moment_id) for rule in rules]
+    values = {"at": at, "since": at - _LOOK_BACK, "zone": corp_zone().key, "moment": moment_id}
+    values |= {"is_plan": is_plan, "with_agents": list(_WITH_AGENTS)}
+    with transaction.atomic(), connection.cursor() as cursor:
+        if any(rule.test == TouchRule.Check.OWN_CAP for rule in rules):
+            cursor.execute(_TOUCHES, values)
+        return [_word(rule, readers, at=at, cursor=cursor) for rule in rules]
 
 
-def _word(rule: TouchRule, readers: list[int], *, at: datetime, moment_id: int | None) -> Word:
-    said = judgement([rule], receiver="reader.id", touches=_SEEN, at=at)
-    values = {"readers": readers, "zone": corp_zone().key, "moment": moment_id}
-    with connection.cursor() as cursor:
-        cursor.execute(_COUNT.format(says=said.sql), values | said.named)
-        [people] = cursor.fetchone()
+def last_words_on(moment: Moment, agent_ids: Collection[int], *, now: datetime) -> list[Word]:
+    """What the rules say of a post that goes out now, in the caller's transaction.
+
+    Until that ends nobody else is answered: two posts that asked together would both be told that
+    there is room for one.
+    """
+    if faults.guarded("gate.moments"):
+        with connection.cursor() as cursor:
+            cursor.execute("select pg_advisory_xact_lock(%s)", [_TURN_LOCK])
+    return words_on(Choice.of(moment), agent_ids, at=now, moment_id=moment.pk, is_plan=False)
+
+
+def _word(rule: TouchRule, readers: list[int], *, at: datetime, cursor: Any) -> Word:
+    touches = "select * from moment_touch"
+    said = judgement([rule], receiver="reader.id", touches=touches, at=at)
+    cursor.execute(_COUNT.format(says=said.sql), said.named | {"readers": readers})
+    [people] = cursor.fetchone()
     return Word(
         rule=rule.code,
         version=rule.version,

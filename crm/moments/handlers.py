@@ -11,9 +11,10 @@ from crm.moments.actions import write_plan
 from crm.moments.audience import CUSTOMER_DAY, Choice, Plan, customer_ids, plan
 from crm.moments.content import content_hash
 from crm.moments.control import still_tagged
-from crm.moments.gate import first_no, words_on
+from crm.moments.gate import first_no, last_words_on
 from crm.moments.models import Moment, MomentTask
 from crm.moments.records import find
+from crm.outbox.arbiter import quiet_until
 from crm.outbox.models import OutboxItem
 from crm.outbox.registry import (
     Absent,
@@ -79,8 +80,9 @@ def check_creation(item: OutboxItem, now: datetime) -> Refusal | None:
     planned = current_plan(moment)
     if not planned.shares:
         return Refusal("empty", _("没有可发表的员工：已离职、停用或没有符合标签的好友"))
-    agents = [share.agent.pk for share in planned.shares]
-    words = words_on(Choice.of(moment), agents, at=now, moment_id=moment.pk)
+    if quiet_until(item.kind, now=now):
+        return None  # The arbiter puts it off; the rules are asked when it may go out.
+    words = last_words_on(moment, [share.agent.pk for share in planned.shares], now=now)
     Moment.unsafe_all.filter(pk=moment.pk).update(gate=[word.as_json() for word in words])
     if no := first_no(words):
         told = {"told": no.told, "most": no.most_percent}
