@@ -21,14 +21,24 @@ from crm.api.idempotency import answer_once, digest_of, key_of
 from crm.api.views import KEY_HEADER, REFUSALS, CountedView
 from crm.catalog.models import Route
 from crm.content.actions import MaterialContent, MaterialRefused, write
+from crm.content.blocks import MOST_BLOCKS, Block, blocks_of, written
 from crm.content.linting import findings_of
-from crm.content.models import Material, MaterialPicture
+from crm.content.models import ArticleBlock, Material, MaterialPicture
 from crm.content.pictures import store_picture
 from crm.content.queries import FILTERS, material_page, materials
 from crm.content.records import record_of
 from crm.content.requirements import gaps
 
 _FILTERS = [OpenApiParameter(name, str) for name in ("q", *FILTERS, "archived", "after")]
+
+
+class NewBlock(serializers.Serializer):
+    """One block of an article; pictures and product cards stand in the library already."""
+
+    kind = serializers.ChoiceField([choice.value for choice in ArticleBlock.Kind])
+    text = serializers.CharField(max_length=5_000, required=False, allow_blank=True)
+    button = serializers.CharField(max_length=12, required=False, allow_blank=True)
+    material_id = serializers.IntegerField(required=False, allow_null=True, min_value=1)
 
 
 class NewMaterial(serializers.Serializer):
@@ -60,6 +70,7 @@ class NewMaterial(serializers.Serializer):
     picture = serializers.CharField(
         required=False, allow_blank=True, help_text="a JPG or PNG file in Base64"
     )
+    blocks = NewBlock(many=True, required=False, max_length=MOST_BLOCKS, help_text="of an article")
 
 
 class MaterialView(CountedView):
@@ -125,7 +136,18 @@ class MaterialDetailView(MaterialView):
 
 def _detail(user: User, material_id: int) -> dict[str, Any]:
     material = get_object_or_404(materials(user, {}, archived=None), pk=material_id)
+    blocks = [
+        {
+            "kind": block.kind,
+            "text": block.text,
+            "button": block.button,
+            "material_id": block.source.material_id if block.source else None,
+            "material_version": block.source.number if block.source else None,
+        }
+        for block in blocks_of(material)
+    ]
     return record_of(material) | {
+        "blocks": blocks,
         "findings": [vars(finding) for finding in findings_of(material)],
         "missing": [
             {"rule": gap.code, "version": gap.version, "for": gap.name, "facts": list(gap.facts)}
@@ -145,13 +167,24 @@ def _made(data: dict[str, Any], *, by: User) -> Material:
     if number and route is None:
         words = _("没有这个线路号，请核对产品系统里的线路号")
         raise MaterialRefused(words, field="route_no")
+    blocks = tuple(_block(row, by=by) for row in data.pop("blocks", ()))
     content = MaterialContent(
-        **data | {"picture": _picture(data.get("picture", ""), by=by)},
+        **data | {"picture": _picture(data.get("picture", ""), by=by), "blocks": blocks},
         tier=Material.Tier.COMPANY,
         route=route,
         price_cents=None if price is None else int(price * 100),
     )
     return write(material=None, content=content, by=by, now=timezone.now())
+
+
+def _block(row: dict[str, Any], *, by: User) -> Block:
+    number = row.get("material_id")
+    source = Material.objects.for_user(by).filter(pk=number).first() if number else None
+    if number and source is None:
+        words = _("没有编号为 %(n)s 的素材") % {"n": number}
+        raise MaterialRefused(words, field="blocks")
+    text, button = row.get("text", ""), row.get("button", "")
+    return written(kind=row["kind"], text=text, button=button, source=source)
 
 
 def _picture(text: str, *, by: User) -> MaterialPicture | None:

@@ -11,6 +11,7 @@ from crm.agents.access import Permission
 from crm.agents.actions import audit
 from crm.agents.models import User
 from crm.catalog.models import Route
+from crm.content.blocks import Block, blocks_of, keep_blocks, said_of
 from crm.content.cards import title_of
 from crm.content.linting import findings_of, sensitive
 from crm.content.models import SAID, Material, MaterialPicture, MaterialUse, MaterialVersion
@@ -51,6 +52,7 @@ class MaterialContent:
     picture: MaterialPicture | None = None
     app_id: str = ""
     app_page: str = ""
+    blocks: tuple[Block, ...] = ()
 
 
 @transaction.atomic
@@ -75,11 +77,13 @@ def write(
         if not may_edit(by, row):
             raise MaterialRefused(_("只有作者和运营可以修改"))
     was = {name: getattr(row, name) for name in SAID}
+    had = blocks_of(row) if row.pk else ()
     is_gold, was_kind = row.tier == Tier.GOLD, (row.kind, row.title)
     for name, value in vars(content).items():
-        if name != "tier":
+        if name not in ("tier", "blocks"):
             setattr(row, name, value)
-    is_new = row.pk is None or any(was[name] != getattr(row, name) for name in SAID)
+    is_new = row.pk is None or had != content.blocks
+    is_new = is_new or any(was[name] != getattr(row, name) for name in SAID)
     if is_new or was_kind != (row.kind, row.title):  # Gold and its proposal were for what stood.
         row.proposed_at = None
         if is_gold:
@@ -91,12 +95,13 @@ def write(
         row.version += 1
     row.save()
     if is_new:
-        row.versions.create(
+        saved = row.versions.create(
             number=row.version,
             saved_by=by,
             saved_at=now,
             **{name: getattr(row, name) for name in SAID},
         )
+        keep_blocks(saved, content.blocks)
     audit(by, "content.write", row, now=now, version=row.version)
     return row
 
@@ -193,7 +198,7 @@ def use(
         shown = {"day": day_words(material.expires_on)}
         raise MaterialRefused(_("这份素材的有效期到 %(day)s 为止") % shown, field="material")
     said = {"text": material.text, "link_title": title_of(material), "room": material.room}
-    for finding in sensitive(said):
+    for finding in sensitive(said | said_of(material)):
         raise MaterialRefused(finding.words, field="material")
     if readers is not None:
         refuse_gaps(material, readers, at=at)

@@ -13,6 +13,8 @@ from crm.agents.access import Permission
 from crm.agents.models import User
 from crm.catalog.models import Route
 from crm.content.actions import MaterialContent
+from crm.content.block_forms import block_rows
+from crm.content.blocks import Block
 from crm.content.models import Material, MaterialPicture
 from crm.content.pictures import store_picture
 from crm.content.variables import OF_CARD
@@ -50,13 +52,16 @@ class MaterialForm(forms.Form):
     )
     link_url = forms.CharField(label=_("链接地址"), required=False, max_length=2048)
     link_title = forms.CharField(
-        label=_("链接标题"), required=False, max_length=128, help_text=_("也是小程序卡片的标题")
+        label=_("链接标题"),
+        required=False,
+        max_length=128,
+        help_text=_("也是小程序卡片和图文的标题"),
     )
     picture = forms.FileField(
         label=_("图片"),
         required=False,
         widget=forms.FileInput(attrs={"accept": "image/jpeg,image/png"}),
-        help_text=_("JPG 或 PNG，不超过 10 MB；链接和小程序用作封面，小程序建议 520×416"),
+        help_text=_("JPG 或 PNG，不超过 10 MB；链接、小程序和图文用作封面，小程序建议 520×416"),
     )
     app_id = forms.CharField(label=_("小程序 AppID"), required=False, max_length=64)
     app_page = forms.CharField(
@@ -104,6 +109,8 @@ class MaterialForm(forms.Form):
     def __init__(self, *args: Any, user: User, material: Material | None, **kwargs: Any):
         self.user, self.material = user, material
         self._stored: MaterialPicture | None = None
+        may_edit, data = user.can(Permission.CONTENT_EDIT), args[0] if args else None
+        self.blocks = block_rows(data, user=user, material=material) if may_edit else None
         if material:
             kwargs["initial"] = _initial(material, self.base_fields)
         elif not user.can(Permission.CONTENT_EDIT):
@@ -120,6 +127,14 @@ class MaterialForm(forms.Form):
         elif material and material.tier == Tier.GOLD:
             self.fields["tier"].choices = [(Tier.COMPANY, Tier.COMPANY.label)]
             self.initial["tier"] = Tier.COMPANY
+
+    def clean(self) -> dict[str, Any]:
+        """Faults of the rows are told with the others."""
+        words = gettext("正文第 %(n)s 行：%(words)s")
+        for number, row in enumerate(self.blocks.forms if self.blocks else (), start=1):
+            for errors in row.errors.values():
+                self.add_error(None, words % {"n": number, "words": " ".join(errors)})
+        return super().clean() or self.cleaned_data
 
     def clean_text(self) -> str:
         # Browsers send two bytes for a line break; WeCom counts what is sent.
@@ -139,6 +154,7 @@ class MaterialForm(forms.Form):
             | {
                 "price_cents": None if price is None else int(price * 100),
                 "picture": self.shown_picture,
+                "blocks": self._blocks(),
             }
         )
 
@@ -196,7 +212,11 @@ class MaterialForm(forms.Form):
             **data | {"reuse_days": data["reuse_days"] or 0},
             price_cents=None if price is None else int(price * 100),
             picture=self.shown_picture if "picture" in self.fields else None,
+            blocks=self._blocks(),
         )
+
+    def _blocks(self) -> tuple[Block, ...]:
+        return self.blocks.blocks() if self.blocks and self.is_bound else ()
 
 
 def _initial(material: Material, names: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
+from crm.content.blocks import MOST_BLOCKS, Block, as_it_was, blocks_of, said_of
 from crm.content.cards import Card, holes, is_product, price_of, title_of
 from crm.content.models import Material, SensitiveWord
 from crm.content.variables import OF_CARD, TextRefused, Variable, parse, problems
@@ -62,10 +63,11 @@ def findings_of(card: Card) -> list[Finding]:
         link_url=card.link_url,
         link_title=title_of(card),
         # A picture or mini-program stands for itself; that it lacks is told at its own field.
-        has_card=card.kind in (Kind.IMAGE, Kind.PROGRAM) or bool(card.picture or card.app_id),
+        has_card=card.kind in (Kind.IMAGE, Kind.PROGRAM, Kind.ARTICLE)
+        or bool(card.picture or card.app_id),
     )
     found += _product(card) if is_product(card) else _no_product(card)
-    found += [*_picture(card), *_program(card)]
+    found += [*_picture(card), *_program(card), *_article(card)]
     return sorted(found, key=lambda one: one.level != "bad")
 
 
@@ -162,6 +164,44 @@ def _program(card: Card) -> list[Finding]:
     if card.link_url:
         found.append(Finding("bad", "link_url", _("小程序和链接只能选一种")))
     return found
+
+
+def _article(card: Card) -> list[Finding]:
+    """A title, something to read, and buttons that a browser can follow."""
+    blocks = blocks_of(card)
+    if card.kind != Kind.ARTICLE:
+        words = _("只有图文有正文：请清空，或把种类改为图文")
+        return [Finding("bad", "blocks", words)] if blocks else []
+    found = []
+    if not card.link_title.strip():
+        found.append(Finding("bad", "link_title", _("请填写标题，读者会看到")))
+    if card.link_url:
+        found.append(Finding("bad", "link_url", _("图文有自己的地址，请清空链接地址")))
+    if not blocks:
+        found.append(Finding("bad", "blocks", _("请至少写一块正文")))
+    if len(blocks) > MOST_BLOCKS:
+        words = _("正文最多 %(most)s 块") % {"most": MOST_BLOCKS}
+        found.append(Finding("bad", "blocks", words))
+    for number, block in enumerate(blocks, start=1):
+        words = _("正文第 %(n)s 块：%(words)s")
+        found += [
+            Finding("bad", "blocks", words % {"n": number, "words": said}) for said in _block(block)
+        ]
+    return found + sensitive(said_of(card))
+
+
+def _block(block: Block) -> list[str]:
+    if block.kind in ("heading", "text") and not block.text.strip():
+        return [_("请填写文字")]
+    if block.kind == "picture":
+        has_picture = block.source is not None and block.source.picture_id is not None
+        return [] if has_picture else [_("请从素材库选一张图片")]
+    if block.kind == "card":
+        if block.source is None or block.source.material.kind != Kind.PRODUCT:
+            return [_("请从素材库选一张产品卡片")]
+        if not as_it_was(block.source).link_url:
+            return [_("这张产品卡片没有链接地址，按钮无处可去：请先在卡片里填写")]
+    return []
 
 
 def _no_product(card: Card) -> list[Finding]:

@@ -139,6 +139,7 @@ class Material(Said, TimeStamped):
         LINK = "link", _("链接")
         IMAGE = "image", _("图片")
         PROGRAM = "program", _("小程序")
+        ARTICLE = "article", _("图文")
         PRODUCT = "product", _("产品卡片")
         SCRIPT = "script", _("话术")
 
@@ -207,6 +208,37 @@ class MaterialVersion(Said):
 
     def __str__(self) -> str:
         return f"{self.material_id}.{self.number}"
+
+
+class ArticleBlock(models.Model):
+    """图文的一块: one version of an article is read block by block, from the lowest position on.
+
+    ``source`` is the version of the picture or product card that it shows, as it was saved then.
+    """
+
+    class Kind(models.TextChoices):
+        HEADING = "heading", _("小标题")
+        TEXT = "text", _("段落")
+        PICTURE = "picture", _("图片")
+        CARD = "card", _("产品卡片")
+
+    version = models.ForeignKey(MaterialVersion, models.CASCADE, related_name="blocks")
+    position = models.PositiveSmallIntegerField(_("位置"))
+    kind = models.CharField(_("种类"), max_length=8, choices=Kind.choices)
+    text = models.TextField(_("文字"), blank=True)
+    button = models.CharField(_("按钮文字"), max_length=12, blank=True)
+    source = models.ForeignKey(MaterialVersion, models.PROTECT, null=True, related_name="+")
+
+    class Meta:
+        verbose_name = _("图文的一块")
+        verbose_name_plural = _("图文的一块")
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["version", "position"], name="a_position_has_one_block")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.version_id}.{self.position} {self.kind}"
 
 
 class MaterialUse(models.Model):

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -15,11 +16,13 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from crm.agents.access import Permission, Scope, requires
 from crm.content import actions, queries, records, trying
 from crm.content.actions import MaterialContent
+from crm.content.blocks import blocks_of
 from crm.content.cards import FACT_OF, card_values, price_of, title_of
 from crm.content.forms import MaterialForm
 from crm.content.linting import Finding, findings_of, sizes_of
 from crm.content.models import CardFact, Material, MaterialPicture
 from crm.content.requirements import gaps
+from crm.content.showing import ShownBlock, shown_blocks
 from crm.content.variables import has_variables, told, values_of
 from crm.customers.models import Customer
 from crm.shared.errors import DomainError
@@ -79,6 +82,7 @@ def _detail(request: HttpRequest, material: Material, *, refusal: str = "") -> H
     is_expired = material.expires_on is not None and material.expires_on < local_day(now)
     # What is filled in for one person cannot be said to many.
     is_usable = not (material.is_archived or is_expired or has_variables(in_all))
+    is_article = material.kind == Material.Kind.ARTICLE
     card = card_values(material)
     trial, arm = trying.running(material), trying.proposed(material, customer)
     lacks = [Finding("warn", "", gap.words) for gap in gaps(material, at=now)]
@@ -99,6 +103,7 @@ def _detail(request: HttpRequest, material: Material, *, refusal: str = "") -> H
         "card_facts": [(CardFact(fact).label, card[name]) for name, fact in FACT_OF.items()]
         if card
         else [],
+        "article": _article(material),
         "versions": actions.versions_of(material),
         "uses": material.uses.select_related("used_by__agent").order_by("-used_at")[:MOST_WORDS],
         "is_expired": is_expired,
@@ -112,8 +117,12 @@ def _detail(request: HttpRequest, material: Material, *, refusal: str = "") -> H
         "may_grant": material.proposed_at is not None
         and material.owner_id != user.pk
         and user.can(Permission.CONTENT_APPROVE),
-        "may_send": user.can(Permission.SEND_PLAN) and is_usable,
-        "may_post": user.can(Permission.MOMENT_SCHEDULE) and is_usable and not material.app_id,
+        "is_article": is_article,
+        # An article goes out as a link, which is made for the place where it will stand.
+        "may_send": user.can(Permission.SEND_PLAN) and is_usable and not is_article,
+        "may_post": user.can(Permission.MOMENT_SCHEDULE)
+        and is_usable
+        and not (material.app_id or is_article),
     }
     status = 422 if refusal else 200
     return TemplateResponse(request, "crm/content/detail.html", context, status=status)
@@ -133,7 +142,7 @@ def edit_material(request: HttpRequest, material_id: int | None = None) -> HttpR
     if form.is_bound:
         form.store_upload()
         draft = form.draft()
-    if request.method == "POST" and form.is_valid():
+    if request.method == "POST" and "more" not in request.POST and form.is_valid():
         try:
             saved = actions.write(
                 material=material,
@@ -172,9 +181,22 @@ def _lint(card: MaterialContent | Material) -> dict[str, Any]:
     return {
         "sizes": sizes_of(card),
         "lint": [*findings_of(card), *lacks],
+        "card": card,
+        "article": _article(card),
         "is_filled": bool(values) and has_variables(card.text),
         "filled": told(card.text, values),
     }
+
+
+def _article(card: MaterialContent | Material) -> list[ShownBlock]:
+    """An article as its readers will see it; its buttons lead nowhere here."""
+    if card.kind != Material.Kind.ARTICLE:
+        return []
+
+    def address(picture: MaterialPicture) -> str:
+        return reverse("crm:content:picture", args=[picture.pk])
+
+    return shown_blocks(blocks_of(card), picture_url=address, href=lambda _position: "")
 
 
 @requires(Permission.CONTENT_VIEW, scope=Scope.OWN)

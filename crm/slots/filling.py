@@ -152,6 +152,7 @@ def _is_fit(material: Material) -> bool:
     return (
         bool(material.text.strip() or material.picture_id)
         and not material.app_id
+        and material.kind != Material.Kind.ARTICLE  # Read under a link, which a slot does not make.
         and not (material.link_url and material.picture_id is None)
         and not has_variables(material.text)
     )

@@ -164,7 +164,7 @@ crm.Replay crm.MassSend crm.MassBatch crm.AgentDay crm.OwnerDay crm.Reconcile cr
 crm.TagBatch crm.AudienceTag crm.Shift crm.CalendarDay crm.Face crm.FaceAgent
 crm.PostSlot crm.SlotDate
 crm.Material crm.MaterialVersion crm.MaterialUse crm.SensitiveWord crm.ShortLink crm.LinkClick
-crm.FactRule crm.MaterialPicture
+crm.FactRule crm.MaterialPicture crm.ArticleBlock
 crm.SendCost crm.SendLesson
 crm.PersonaPlan crm.PersonaCuts crm.RiskModel crm.MemberTier crm.MemberBenefit crm.SceneRule
 analytics.AgentReplies analytics.SavedQuestion analytics.RfmRule analytics.PastSince
