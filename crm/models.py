@@ -4,6 +4,7 @@ import crm.acquisition.models
 import crm.agents.models
 import crm.api.models
 import crm.archive.models
+import crm.articles.models
 import crm.audiences.models
 import crm.callbacks.models
 import crm.catalog.models

@@ -7,6 +7,8 @@ app_name = "crm"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("crm.agents.urls")),
     path("api/v1/", include("crm.api.urls")),
+    # Before the short links, whose codes are shorter: its own would match them, too.
+    path("", include("crm.articles.urls")),
     path("archive/", include("crm.archive.urls")),
     path("audiences/", include("crm.audiences.urls")),
     path("content/", include("crm.content.urls")),

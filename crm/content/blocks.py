@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import QuerySet
+
 from crm.content.models import SAID, ArticleBlock, Material, MaterialPicture, MaterialVersion
 
 MOST_BLOCKS = 30
@@ -28,7 +30,15 @@ def blocks_of(card: Any) -> tuple[Block, ...]:
     """The blocks of a material's newest version, or of what somebody is writing of one."""
     if not isinstance(card, Material):
         return card.blocks
-    rows = ArticleBlock.objects.filter(version__material=card, version__number=card.version)
+    return _read(ArticleBlock.objects.filter(version__material=card, version__number=card.version))
+
+
+def blocks_in(version: MaterialVersion) -> tuple[Block, ...]:
+    """The blocks of one version."""
+    return _read(version.blocks.all())
+
+
+def _read(rows: QuerySet[ArticleBlock]) -> tuple[Block, ...]:
     return tuple(
         Block(row.kind, row.text, row.button, row.source)
         for row in rows.select_related("source__material", "source__picture", "source__route")

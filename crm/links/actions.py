@@ -88,13 +88,19 @@ def close_link(*, link: ShortLink, by: User, now: datetime) -> None:
 
 def note_click(*, link: ShortLink, browser: str, address: str, now: datetime) -> bool:
     """Count an opening by a person; returns whether it counted. Machines do not count."""
-    if not browser or _MACHINES.search(browser):
+    if is_machine(browser):
         return False
-    LinkClick.objects.create(link=link, at=now, visitor=_visitor(link, browser, address, now))
+    visitor = visitor_of("", link.pk, browser=browser, address=address, now=now)
+    LinkClick.objects.create(link=link, at=now, visitor=visitor)
     return True
 
 
-def _visitor(link: ShortLink, browser: str, address: str, now: datetime) -> str:
+def is_machine(browser: str) -> bool:
+    """Whether what asks names itself as no browser of a person, or not at all."""
+    return not browser or _MACHINES.search(browser) is not None
+
+
+def visitor_of(kind: str, pk: int, *, browser: str, address: str, now: datetime) -> str:
     """The same for one device on one day and one link; nobody can be told from it."""
-    said = "\n".join([str(link.pk), str(local_day(now)), address, browser])
+    said = "\n".join([f"{kind}{pk}", str(local_day(now)), address, browser])
     return hmac.new(settings.SECRET_KEY.encode(), said.encode(), hashlib.sha256).hexdigest()[:16]

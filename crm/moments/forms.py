@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from crm.agents.models import Agent, Department, User
-from crm.content.cards import opening
+from crm.articles.queries import opening
 from crm.content.models import Material, MaterialPicture
 from crm.customers.models import Tag
 from crm.moments.audience import Choice
@@ -156,7 +156,7 @@ class MomentForm(AudienceForm):
         self.user, self.moment, self.material = user, moment, material
         kwargs.setdefault("initial", {})
         if material and not moment:
-            kwargs["initial"] |= opening(material)
+            kwargs["initial"] |= opening(material, "moments")
         if moment is not None:
             kwargs["initial"] = _initial(moment) | kwargs["initial"]
         super().__init__(*args, user=user, **kwargs)

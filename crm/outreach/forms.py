@@ -9,8 +9,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from crm.agents.models import User
+from crm.articles.queries import opening
 from crm.audiences.models import Audience
-from crm.content.cards import opening
 from crm.content.models import Material
 from crm.gate.models import ContentKind
 from crm.groups.models import Group
@@ -80,7 +80,7 @@ class SendForm(forms.Form):
     ) -> None:
         kwargs["initial"] = _initial(send) if send else {"send_at": _default(timezone.now())}
         if material and not send:
-            kwargs["initial"] |= opening(material)
+            kwargs["initial"] |= opening(material, "send")
         super().__init__(*args, **kwargs)
         self.fields["audience"].queryset = Audience.objects.for_user(user)
         self.fields["groups"].queryset = Group.objects.for_user(user).current()
