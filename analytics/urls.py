@@ -13,6 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("analytics.paths.urls")),
     path("", include("analytics.pool.urls")),
     path("", include("analytics.standing.urls")),
+    path("", include("analytics.articles.urls")),
     path("", include("analytics.results.urls")),
     path("", include("analytics.retention.urls")),
     path("", include("analytics.rfm.urls")),

@@ -102,6 +102,7 @@ SECTIONS = (
             ),
             Place("analytics:pool:pool", _("池平衡"), "scale", P.ANALYTICS_VIEW, "b"),
             Place("analytics:results:posts", _("发圈之后"), "photo", P.ANALYTICS_VIEW),
+            Place("analytics:articles:list", _("图文效果"), "document-text", P.ANALYTICS_VIEW),
             Place("analytics:assets:assets", _("数据资产"), "circle-stack", P.ANALYTICS_VIEW),
             Place("crm:personas:list", _("画像类型"), "identification", P.ANALYTICS_VIEW),
             Place("analytics:risk:risk", _("删除风险"), "shield-exclamation", P.ANALYTICS_VIEW),

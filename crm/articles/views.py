@@ -168,6 +168,7 @@ def article_links(request: HttpRequest, material_id: int) -> HttpResponseBase:
         "customer": customer,
         "rows": rows,
         "form": form,
+        "may_see_results": request.user.can(Permission.ANALYTICS_VIEW),
         "may_close": request.user.can(Permission.CONTENT_EDIT),
         "may_send": request.user.can(Permission.SEND_PLAN)
         and queries.standing_link(material, ArticleLink.Place.SEND) is not None,
