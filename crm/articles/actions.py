@@ -11,12 +11,14 @@ from crm.agents.actions import audit
 from crm.agents.models import Agent, User
 from crm.articles.models import CODE_CHARS, ArticleClick, ArticleLink, ArticleView
 from crm.content.actions import use
-from crm.content.blocks import target_of
+from crm.content.blocks import as_it_was, target_of
+from crm.content.cards import title_of
 from crm.content.models import ArticleBlock, Material, MaterialVersion
 from crm.customers.models import Customer
 from crm.links.actions import ALPHABET, LinkRefused, is_machine, refuse_unsafe, visitor_of
 from crm.shared.errors import DomainError
 from crm.shared.text import clean_text
+from crm.timeline.actions import NewFact, append_facts
 
 READ_SECONDS = 15
 END_SECONDS = 3
@@ -112,10 +114,11 @@ def target_at(link: ArticleLink, position: int) -> str:
 @transaction.atomic
 def note_opening(*, link: ArticleLink, browser: str, address: str, now: datetime) -> UUID | None:
     """Count an opening; returns its number, None for machines, which do not count."""
-    if is_machine(browser):
+    if is_machine(browser) or not _holds(link):
         return None
     visitor = visitor_of("article", link.pk, browser=browser, address=address, now=now)
     view = ArticleView.objects.create(link=link, opened_at=now, visitor=visitor)
+    _tell("article_opened", view, link, at=now, now=now)
     return view.pk
 
 
@@ -128,6 +131,8 @@ def note_reading(
     Told as often as one likes and in any order: what is kept only grows, and never beyond the time
     that has passed since the opening. Returns whether the opening is one that can be told of.
     """
+    if not _holds(link):
+        return False
     rows = ArticleView.objects.select_for_update().filter(pk=view_id, link=link)
     view = rows.filter(opened_at__gt=now - TOLD_FOR, opened_at__lte=now).first()
     if view is None:
@@ -137,6 +142,7 @@ def note_reading(
     view.depth = max(view.depth, min(max(depth, 0), 100))
     if view.read_at is None and is_read(view):
         view.read_at = now
+        _tell("article_read", view, link, at=now, now=now)
     view.save(update_fields=["read_ms", "depth", "read_at"])
     return True
 
@@ -150,10 +156,56 @@ def is_read(view: ArticleView) -> bool:
 @transaction.atomic
 def note_click(*, link: ArticleLink, view_id: UUID, position: int, now: datetime) -> bool:
     """Note that a button was pressed in an opening of this link; each button once."""
+    if not _holds(link):
+        return False
     view = ArticleView.objects.filter(pk=view_id, link=link, opened_at__lte=now).first()
     if view is None:
         return False
     _click, is_new = ArticleClick.objects.get_or_create(
         view=view, position=position, defaults={"at": now}
     )
+    if is_new:
+        _tell("article_clicked", view, link, at=now, now=now, position=position)
     return is_new
+
+
+def _holds(link: ArticleLink) -> bool:
+    """Keep the person of the link from being erased or merged meanwhile; False: they were."""
+    if link.customer_id is None:
+        return True
+    rows = Customer.unsafe_all.select_for_update(no_key=True)
+    return rows.filter(pk=link.customer_id).exists()
+
+
+def _tell(
+    kind: str,
+    view: ArticleView,
+    link: ArticleLink,
+    *,
+    at: datetime,
+    now: datetime,
+    position: int | None = None,
+) -> None:
+    """Put it on the timeline of the person whose link it is, once for each opening."""
+    if link.customer_id is None:
+        return
+    said: dict[str, str | int] = {
+        "article": link.version.material_id,
+        "title": link.version.link_title,
+        "version": link.version.number,
+        "place": link.place,
+    }
+    key = f"{kind.removeprefix('article_')}:{view.pk}"
+    if position is not None:
+        said |= {"position": position, "card": _card_at(link, position)}
+        key = f"{key}:{position}"
+    fact = NewFact(
+        link.customer_id, kind, at, "article", key, agent_id=link.agent_id, properties=said
+    )
+    append_facts([fact], now=now)
+
+
+def _card_at(link: ArticleLink, position: int) -> str:
+    rows = ArticleBlock.objects.filter(version=link.version_id, position=position)
+    block = rows.select_related("source__material", "source__route").first()
+    return title_of(as_it_was(block.source)) if block and block.source else ""

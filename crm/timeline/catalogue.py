@@ -42,6 +42,9 @@ KINDS = (
     Kind(20, "route_viewed", _("浏览线路"), _("客户查看旅游线路"), "import"),
     Kind(21, "member_began", _("成为会员"), _("会员卡开始生效"), "member"),
     Kind(22, "member_ended", _("会员到期"), _("会员卡过了最后一天"), "member"),
+    Kind(31, "article_opened", _("打开图文"), _("为客户做的图文链接被打开"), "article"),
+    Kind(32, "article_read", _("读过图文"), _("为客户做的图文链接被读过"), "article"),
+    Kind(33, "article_clicked", _("点图文按钮"), _("为客户做的图文链接里按了按钮"), "article"),
 )
 
 STANDARD_JOURNEY = (

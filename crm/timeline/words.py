@@ -58,6 +58,12 @@ FAMILIES = (
         "photo",
         ("moment_visible", "moment_liked", "moment_commented"),
     ),
+    Family(
+        "article",
+        gettext_lazy("图文"),
+        "document-text",
+        ("article_opened", "article_read", "article_clicked"),
+    ),
     Family("tag", gettext_lazy("标签"), "tag", ("tag_added", "tag_removed")),
 )
 _ICONS = {
@@ -116,6 +122,11 @@ def _route(fact: Fact) -> str:
     return str(named or fact.properties.get("route_id") or _("线路"))
 
 
+def _article(fact: Fact) -> dict[str, str]:
+    said = fact.properties
+    return {"article": str(said.get("title", "")), "card": str(said.get("card", ""))}
+
+
 _SENTENCES: dict[str, Callable[[Fact], str]] = {
     "friend_added": lambda f: _("与 %(agent)s 成为好友") % {"agent": _agent(f)},
     "friend_deleted_by_customer": lambda f: _("删除了 %(agent)s") % {"agent": _agent(f)},
@@ -138,5 +149,8 @@ _SENTENCES: dict[str, Callable[[Fact], str]] = {
     "tag_removed": lambda f: _("取下标签「%(tag)s」") % {"tag": _tag(f)},
     "member_began": lambda f: _("成为%(tier)s") % {"tier": _tier(f)},
     "member_ended": lambda f: _("%(tier)s到期") % {"tier": _tier(f)},
+    "article_opened": lambda f: _("打开图文「%(article)s」") % _article(f),
+    "article_read": lambda f: _("读过图文「%(article)s」") % _article(f),
+    "article_clicked": lambda f: _("在图文「%(article)s」里点了「%(card)s」") % _article(f),
     "route_viewed": lambda f: _("浏览线路：%(route)s") % {"route": _route(f)},
 }

@@ -25,6 +25,8 @@ from crm.content.actions import MaterialContent
 from crm.content.blocks import Block
 from crm.content.models import Material, MaterialVersion
 from crm.content.pictures import store_picture
+from crm.subjects.erasing import erase
+from crm.timeline.models import Fact
 from tests import factories
 from tests.crm.test_content_articles import article, card, shows
 from tests.crm.test_content_kinds import upload
@@ -277,3 +279,47 @@ def test_an_agent_makes_an_address_for_a_customer_of_theirs_alone(client, operat
     client.force_login(user)
     rows = client.get(url).context["rows"]
     assert [link.customer for link, _address in rows] == [mine]
+
+
+def test_what_the_person_of_a_link_did_stands_on_their_timeline_once(operator, material):
+    now, agent = timezone.now(), factories.make_agent()
+    customer = factories.make_friend(agent)
+    link = make_link(
+        material=material, place="chat", customer=customer, agent=agent, by=operator, now=now
+    )
+    assert opened(link).status_code == 200
+    view = ArticleView.objects.get()
+    ArticleView.objects.update(opened_at=now - timedelta(minutes=1))
+    for _twice in range(2):
+        told(link, {"view": str(view.pk), "ms": 20_000, "depth": 100})
+        pressed(link, 2, view.pk)
+    facts = Fact.unsafe_all.filter(customer=customer, source="article").order_by("pk")
+    kinds = ["article_opened", "article_read", "article_clicked"]
+    assert [fact.kind.code for fact in facts] == kinds
+    assert {fact.agent_id for fact in facts} == {agent.pk}
+    assert facts[2].properties["card"] == "三亚五日"
+    Fact.unsafe_all.filter(customer=customer).delete()
+    assert actions.note_click(link=link, view_id=view.pk, position=2, now=now) is False
+
+
+def test_an_address_for_nobody_leaves_no_fact(link):
+    opened(link)
+    view = ArticleView.objects.get()
+    pressed(link, 2, view.pk)
+    assert ArticleClick.objects.count() == 1
+    assert not Fact.unsafe_all.filter(source="article").exists()
+
+
+def test_erasing_a_person_takes_their_addresses_and_openings_along(operator, material, link):
+    customer = factories.make_friend(factories.make_agent())
+    mine = make_link(
+        material=material, place="chat", customer=customer, by=operator, now=timezone.now()
+    )
+    opened(mine)
+    opened(link)
+    pressed(mine, 2, ArticleView.objects.get(link=mine).pk)
+    customer.contacts.update(ended_at=timezone.now(), status="deleted_by_agent")
+    assert erase(customer.pk, now=timezone.now())["crm.ArticleView"] >= 1
+    assert not ArticleLink.unsafe_all.filter(pk=mine.pk).exists()
+    assert opened(mine).status_code == 404
+    assert [view.link for view in ArticleView.objects.all()] == [link]
