@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 
+from django.conf import settings
 from django.utils.translation import gettext as _
+from django.utils.translation import override
 
 from crm.content.blocks import Block, ButtonAddress, PictureAddress, ShownBlock, as_it_was
 from crm.content.card_names import PRICE, PRODUCT
@@ -17,10 +19,15 @@ def paragraphs(text: str) -> tuple[str, ...]:
 def shown_blocks(
     blocks: Iterable[Block], *, picture_url: PictureAddress, href: ButtonAddress
 ) -> list[ShownBlock]:
-    """Every block with its words filled in and its addresses, by position from 1."""
-    return [
-        _shown(position, block, picture_url, href) for position, block in enumerate(blocks, start=1)
-    ]
+    """Every block with its words filled in and its addresses, by position from 1.
+
+    In the company's language whoever looks at it, like all words for customers.
+    """
+    with override(settings.LANGUAGE_CODE):
+        return [
+            _shown(position, block, picture_url, href)
+            for position, block in enumerate(blocks, start=1)
+        ]
 
 
 def _shown(

@@ -23,6 +23,8 @@ function look() {
 }
 
 function tell() {
+  // Whoever scrolls and leaves at once has seen what no event told of.
+  look();
   const body = JSON.stringify({ view, ms: total(), depth });
   if (body === told) return;
   told = body;

@@ -198,3 +198,10 @@ def test_other_systems_write_and_read_blocks(client, operator):
     assert [block["material_id"] for block in answer.json()["blocks"]] == [None, product.pk]
     body["blocks"][1]["material_id"] = 987_654
     assert sent(body).status_code == 422
+
+
+def test_the_words_of_a_button_are_for_customers_whoever_looks(client, operator):
+    made = article(operator, shows(card(operator)))
+    operator.language = "en"
+    operator.save()
+    assert "查看详情" in client.get(reverse("crm:content:detail", args=[made.pk])).content.decode()
