@@ -6,8 +6,13 @@ from urllib.parse import urlsplit
 import pytest
 from django.core.cache import cache
 from django.db import connection
+from hypothesis import HealthCheck, settings
 
 from tests.servers import embedded
+
+# How long an example takes is the machine's affair: speed is what benches measure.
+settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ours")
 
 pytest_plugins = [
     "tests.sandbox_fixture",
