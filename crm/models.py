@@ -26,6 +26,7 @@ import crm.moments.models
 import crm.outbox.models
 import crm.outreach.models
 import crm.personas.models
+import crm.reviews.models
 import crm.risk.models
 import crm.slots.models
 import crm.statistics.models

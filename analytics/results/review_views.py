@@ -30,8 +30,8 @@ from analytics.results.reviews import Review, definition, file_rows, review
 from crm.agents.access import Permission, Policy, Scope, requires
 from crm.agents.actions import audit
 from crm.agents.models import User
-from crm.outreach import reviewing
 from crm.outreach.models import MassSend
+from crm.reviews import actions as reviewing
 from crm.shared.errors import DomainError
 from crm.shared.http import row_number
 from crm.shared.sheets import sheet_response
@@ -105,7 +105,7 @@ def note_cost(request: HttpRequest, send_id: int) -> HttpResponseBase:
     if form.is_valid():
         try:
             line = form.line()
-            reviewing.note_cost(send=send, line=line, by=request.user, now=timezone.now())
+            reviewing.note_cost(of=send, line=line, by=request.user, now=timezone.now())
         except reviewing.ReviewRefused as refusal:
             form.add_error(refusal.field, str(refusal))
         else:
@@ -119,7 +119,7 @@ def drop_cost(request: HttpRequest, send_id: int) -> HttpResponseBase:
     """Take a line of costs back."""
     cost = row_number(request.POST.get("cost")) or 0
     send = _send(request.user, send_id)
-    reviewing.drop_cost(send=send, cost_id=cost, by=request.user, now=timezone.now())
+    reviewing.drop_cost(of=send, cost_id=cost, by=request.user, now=timezone.now())
     return _back(send_id)
 
 
@@ -130,7 +130,7 @@ def note_lesson(request: HttpRequest, send_id: int) -> HttpResponseBase:
     send, form = _send(request.user, send_id), LessonForm(request.POST)
     if form.is_valid():
         text = form.cleaned_data["text"]
-        reviewing.note_lesson(send=send, text=text, by=request.user, now=timezone.now())
+        reviewing.note_lesson(of=send, text=text, by=request.user, now=timezone.now())
         return _back(send_id)
     return _page(request, send_id, lesson_form=form, status=422)
 

@@ -16,8 +16,8 @@ from analytics.results.clicks import LinkRow, clicks
 from analytics.results.figures import starts_of
 from analytics.results.judging import Judgement
 from crm.agents.models import User
-from crm.outreach.learned import SendCost, SendLesson
 from crm.outreach.queries import Tally, tally
+from crm.reviews.models import ReviewCost, ReviewLesson
 
 DEFINITION_VERSION = 1
 
@@ -30,8 +30,8 @@ class Review:
     tally: Tally
     links: list[LinkRow]
     after: list[Aftermath]
-    costs: list[SendCost]
-    lessons: list[SendLesson]
+    costs: list[ReviewCost]
+    lessons: list[ReviewLesson]
 
     @property
     def orders(self) -> int:

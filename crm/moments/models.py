@@ -102,6 +102,9 @@ class Moment(TimeStamped):
     followed_at = models.DateTimeField(_("最近跟进"), null=True)
     follow_error = models.CharField(_("跟进错误"), max_length=255, blank=True)
     planned_customers = models.IntegerField(_("计划可见"), default=0)
+    follows = models.ForeignKey(
+        "self", models.SET_NULL, null=True, related_name="+", verbose_name=_("接着哪条朋友圈")
+    )
     finished_at = models.DateTimeField(_("结束时间"), null=True)
     created_by = models.ForeignKey(
         User, models.SET_NULL, null=True, related_name="+", verbose_name=_("建立人")

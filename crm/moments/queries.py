@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
@@ -31,6 +32,9 @@ WORDS = {
     "moment.cancel": pgettext_lazy("deed", "取消"),
     "moment.duplicate": pgettext_lazy("deed", "复制"),
     "moment.remind": pgettext_lazy("deed", "提醒员工"),
+    "moment.cost": pgettext_lazy("deed", "记成本"),
+    "moment.cost_dropped": pgettext_lazy("deed", "去掉成本"),
+    "moment.lesson": pgettext_lazy("deed", "写下经验"),
 }
 
 
@@ -255,6 +259,11 @@ def call_of(moment: Moment) -> OutboxItem | None:
         subject_type="moment", subject_id=moment.pk, kind="moment.create"
     )
     return items.order_by("-pk").first()
+
+
+def lessons_before(moment: Moment) -> list[Any]:
+    """What was learned from the post that this one goes on from, the latest first."""
+    return list(moment.follows.lessons.all()) if moment.follows else []
 
 
 def waiting_for(user: User) -> QuerySet[Moment]:

@@ -3,12 +3,13 @@
 When a zone's rules change, the wall time is what the operator meant, so instants are recomputed.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.utils.translation import gettext as _
 
 from crm.moments.content import MomentRejected
+from crm.moments.models import Moment
 
 WALL = "%Y-%m-%dT%H:%M"
 
@@ -40,6 +41,12 @@ def wall_text(wall: datetime) -> str:
 def wall_of(text: str) -> datetime:
     """The wall time that ``wall_text`` wrote."""
     return datetime.fromisoformat(text)
+
+
+def next_wall(moment: Moment, *, now: datetime) -> datetime:
+    """Its hour of the next day that has not begun."""
+    days = max(1, (now - moment.publish_at).days + 2)
+    return wall_of(moment.publish_wall) + timedelta(days=days)
 
 
 def refuse_past(instant: datetime, *, now: datetime) -> None:

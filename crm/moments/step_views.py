@@ -1,7 +1,6 @@
 """What is done to a moment by pressing a button; each answers with the page or goes back to it."""
 
 from collections.abc import Callable
-from datetime import timedelta
 
 from django.contrib import messages
 from django.http import HttpRequest
@@ -19,7 +18,7 @@ from crm.moments import actions
 from crm.moments.forms import RejectForm, WhenForm
 from crm.moments.models import Moment
 from crm.moments.reminders import remind_agents
-from crm.moments.schedule import wall_of
+from crm.moments.schedule import next_wall
 from crm.moments.views import detail_context, moment_or_404
 from crm.outbox import tasks as outbox
 from crm.shared.errors import DomainError
@@ -117,8 +116,7 @@ def duplicate_moment(request: HttpRequest, moment_id: int) -> HttpResponseBase:
     now = timezone.now()
 
     def copy(moment: Moment) -> Moment:
-        days = timedelta(days=max(1, (now - moment.publish_at).days + 2))
-        wall = wall_of(moment.publish_wall) + days
+        wall = next_wall(moment, now=now)
         return actions.duplicate_moment(
             moment_id=moment.pk, publish_wall=wall, by=request.user, now=now
         )

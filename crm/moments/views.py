@@ -98,6 +98,7 @@ def compose_moment(request: HttpRequest, moment_id: int | None = None) -> HttpRe
     context = {"form": form, "moment": moment, "version": _version(request, moment)}
     context |= {"material": material, "fill_at": fill_at}
     context["text_bytes"] = TEXT_BYTES
+    context["lessons"] = queries.lessons_before(moment) if moment else ()
     return TemplateResponse(request, "crm/moments/compose.html", context, status=status)
 
 

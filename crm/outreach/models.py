@@ -13,7 +13,6 @@ from crm.customers.models import Customer
 from crm.gate.models import ContentKind
 from crm.groups.models import Group
 from crm.outreach.caps import AgentSend, ReceiveCap, SendSlot
-from crm.outreach.learned import SendCost, SendLesson
 from crm.outreach.replays import Replay, ReplayStop
 from crm.shared.models import ScopedManager, TimeStamped
 from crm.wecom.mass_records import MassStatus
@@ -27,8 +26,6 @@ __all__ = [
     "ReceiveCap",
     "Replay",
     "ReplayStop",
-    "SendCost",
-    "SendLesson",
     "SendSlot",
 ]
 

@@ -11,7 +11,6 @@ from django.utils.translation import gettext as _
 from crm.agents.models import User
 from crm.outbox.models import OutboxItem
 from crm.outbox.queries import LEVELS
-from crm.outreach.learned import SendLesson
 from crm.outreach.models import MassBatch, MassRecipient, MassSend
 from crm.shared.paging import Page, keyset_page
 from crm.wecom.errors import words_for
@@ -94,9 +93,9 @@ def tally(send: MassSend, user: User) -> Tally:
     return Tally(planned=sum(sums.values()), received=received, parts=parts, **sums, **scene)
 
 
-def lessons_before(send: MassSend) -> list[SendLesson]:
+def lessons_before(send: MassSend) -> list[Any]:
     """What was learned from the send that this one goes on from, the latest first."""
-    return list(SendLesson.objects.filter(send=send.follows_id)) if send.follows_id else []
+    return list(send.follows.lessons.all()) if send.follows else []
 
 
 def outside_lately(user: User, *, now: datetime, days: int = 30) -> tuple[int, int]:

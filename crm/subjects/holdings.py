@@ -184,7 +184,7 @@ crm.TagBatch crm.AudienceTag crm.Shift crm.CalendarDay crm.Face crm.FaceAgent
 crm.PostSlot crm.SlotDate
 crm.Material crm.MaterialVersion crm.MaterialUse crm.SensitiveWord crm.ShortLink crm.LinkClick
 crm.FactRule crm.MaterialPicture crm.ArticleBlock
-crm.SendCost crm.SendLesson
+crm.ReviewCost crm.ReviewLesson
 crm.PersonaPlan crm.PersonaCuts crm.RiskModel crm.MemberTier crm.MemberBenefit crm.SceneRule
 analytics.AgentReplies analytics.SavedQuestion analytics.RfmRule analytics.PastSince
 analytics.Segment

@@ -17,7 +17,7 @@ from crm.audiences.actions import freeze_audience
 from crm.links.actions import address_of, make_link
 from crm.links.models import LinkClick
 from crm.outreach.models import MassRecipient, MassSend
-from crm.outreach.reviewing import CostLine, ReviewRefused, note_cost, note_lesson, start_next
+from crm.reviews.actions import CostLine, ReviewRefused, note_cost, note_lesson, start_next
 from tests import factories
 from tests.analytics.send_world import add_people, made_send, told
 
@@ -119,9 +119,9 @@ def test_hours_at_a_rate_come_to_the_nearest_cent(minutes, hourly):
 
 def test_nobody_writes_more_lines_than_a_review_can_hold(operator, send):
     for n in range(50):
-        note_cost(send=send, line=CostLine(str(n), "x", 1), by=operator, now=timezone.now())
+        note_cost(of=send, line=CostLine(str(n), "x", 1), by=operator, now=timezone.now())
     with pytest.raises(ReviewRefused):
-        note_cost(send=send, line=CostLine("a", "x", 1), by=operator, now=timezone.now())
+        note_cost(of=send, line=CostLine("a", "x", 1), by=operator, now=timezone.now())
 
 
 def test_deletions_above_the_usual_turn_the_review_red_whatever_was_sold(
@@ -186,7 +186,7 @@ def test_the_next_plan_begins_from_this_one_with_its_lessons_beside(client, oper
     )
     MassSend.unsafe_all.filter(pk=send.pk).update(audience=audience)
     send.refresh_from_db()
-    note_lesson(send=send, text="周末发得太晚", by=operator, now=timezone.now())
+    note_lesson(of=send, text="周末发得太晚", by=operator, now=timezone.now())
     answer = client.post(reverse("analytics:results:next", args=[send.pk]))
     made = MassSend.unsafe_all.exclude(pk=send.pk).get()
     assert answer["Location"] == reverse("crm:outreach:edit", args=[made.pk])
@@ -204,8 +204,8 @@ def test_a_send_that_cannot_be_repeated_says_why(client, operator, send):
 
 
 def test_file_and_api_tell_what_the_page_tells(client, operator, send):
-    note_cost(send=send, line=CostLine("券", "x", 5_000), by=operator, now=timezone.now())
-    note_lesson(send=send, text="少发", by=operator, now=timezone.now())
+    note_cost(of=send, line=CostLine("券", "x", 5_000), by=operator, now=timezone.now())
+    note_lesson(of=send, text="少发", by=operator, now=timezone.now())
     file = client.get(reverse("analytics:results:file", args=[send.pk]), {"format": "csv"})
     body = b"".join(file.streaming_content) if file.streaming else file.content
     told_rows = body.decode("utf-8-sig")

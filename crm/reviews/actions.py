@@ -1,4 +1,4 @@
-"""Reviewing a send: its costs, its lessons, and the next one that begins from it."""
+"""Reviewing a send or a post to Moments: costs, lessons, and the next one that begins from it."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,10 +8,13 @@ from django.utils.translation import gettext as _
 
 from crm.agents.actions import audit
 from crm.agents.models import User
+from crm.moments.actions import duplicate_moment
+from crm.moments.models import Moment
+from crm.moments.schedule import next_wall
 from crm.outreach.actions import NotAllowed, draft_send
 from crm.outreach.content import SendContent
-from crm.outreach.learned import SendCost, SendLesson
 from crm.outreach.models import MassSend
+from crm.reviews.models import ReviewCost, ReviewLesson
 from crm.shared.errors import DomainError
 from crm.shared.formatting import in_corp_zone
 from crm.shared.text import clean_text
@@ -20,6 +23,7 @@ LABEL_CHARS, SOURCE_CHARS, LESSON_CHARS = 64, 128, 1000
 MOST_LINES = 50
 MOST_CENTS = 10**12
 _HOUR = 60
+Subject = MassSend | Moment
 _COPIED = (
     *("target", "audience_id", "text", "link_title", "link_url", "link_description"),
     *("link_picture", "may_choose", "control_percent", "content_kind", "material_id"),
@@ -51,14 +55,13 @@ class CostLine:
 
 
 @transaction.atomic
-def note_cost(*, send: MassSend, line: CostLine, by: User, now: datetime) -> SendCost:
+def note_cost(*, of: Subject, line: CostLine, by: User, now: datetime) -> ReviewCost:
     """Keep a line; raises ReviewRefused naming the field."""
     _refuse_unfit(line)
-    MassSend.unsafe_all.select_for_update().get(pk=send.pk)
-    if send.costs.count() >= MOST_LINES:
+    type(of).unsafe_all.select_for_update().get(pk=of.pk)
+    if of.costs.count() >= MOST_LINES:
         raise ReviewRefused(_("最多 %(n)s 行成本") % {"n": MOST_LINES}, field="label")
-    row = SendCost.objects.create(
-        send=send,
+    row = of.costs.create(
         label=clean_text(line.label),
         source=clean_text(line.source),
         amount_cents=line.total_cents,
@@ -67,29 +70,30 @@ def note_cost(*, send: MassSend, line: CostLine, by: User, now: datetime) -> Sen
         noted_by=by,
         noted_at=now,
     )
-    audit(by, "send.cost", send, now=now, label=row.label, cents=row.amount_cents)
+    audit(by, _deed(of, "cost"), of, now=now, label=row.label, cents=row.amount_cents)
     return row
 
 
 @transaction.atomic
-def drop_cost(*, send: MassSend, cost_id: int, by: User, now: datetime) -> None:
+def drop_cost(*, of: Subject, cost_id: int, by: User, now: datetime) -> None:
     """Take a line back; one that is gone already stays gone."""
-    row = send.costs.select_for_update().filter(pk=cost_id).first()
+    row = of.costs.select_for_update().filter(pk=cost_id).first()
     if row is not None:
-        audit(by, "send.cost_dropped", send, now=now, label=row.label, cents=row.amount_cents)
+        deed = _deed(of, "cost_dropped")
+        audit(by, deed, of, now=now, label=row.label, cents=row.amount_cents)
         row.delete()
 
 
 @transaction.atomic
-def note_lesson(*, send: MassSend, text: str, by: User, now: datetime) -> SendLesson:
+def note_lesson(*, of: Subject, text: str, by: User, now: datetime) -> ReviewLesson:
     """Keep what was learned; raises ReviewRefused."""
     text = text.strip()
     if not text:
         raise ReviewRefused(_("请写下这次学到了什么"), field="text")
     if len(text) > LESSON_CHARS:
         raise ReviewRefused(_("最多 %(n)s 字") % {"n": LESSON_CHARS}, field="text")
-    row = SendLesson.objects.create(send=send, text=text, noted_by=by, noted_at=now)
-    audit(by, "send.lesson", send, now=now, lesson=row.pk)
+    row = of.lessons.create(text=text, noted_by=by, noted_at=now)
+    audit(by, _deed(of, "lesson"), of, now=now, lesson=row.pk)
     return row
 
 
@@ -112,6 +116,24 @@ def start_next(*, send: MassSend, by: User, now: datetime) -> MassSend:
     made.follows = send
     made.save(update_fields=["follows"])
     return made
+
+
+@transaction.atomic
+def start_next_moment(*, moment: Moment, by: User, now: datetime) -> Moment:
+    """A draft with the same content for the same hour of the next day that has not begun.
+
+    Raises what a draft raises, such as for a material that has ended.
+    """
+    wall = next_wall(moment, now=now)
+    made = duplicate_moment(moment_id=moment.pk, publish_wall=wall, by=by, now=now)
+    made.follows = moment
+    made.save(update_fields=["follows"])
+    return made
+
+
+def _deed(of: Subject, what: str) -> str:
+    """What the trail calls it."""
+    return f"{'moment' if isinstance(of, Moment) else 'send'}.{what}"
 
 
 def _refuse_unfit(line: CostLine) -> None:
