@@ -11,14 +11,16 @@ from django.utils.translation import gettext as _
 
 from analytics.figures.numbers import Number, opening
 from analytics.figures.registry import FigureRefused, Opened, register
-from analytics.results.clicks import PLACES, LinkRow, clicks
+from analytics.results.clicks import PLACES, LinkRow, clicks, moment_clicks
 from analytics.results.comparing import DEFINITION_VERSION
 from analytics.results.figures import days_from, send_from
+from analytics.results.post_figures import moment_from
 from crm.agents.models import User
+from crm.moments.models import Moment
 from crm.outreach.models import MassSend
 from crm.shared.formatting import ABSENT
 
-BUYERS = "send-link-orders"
+BUYERS, MOMENT_BUYERS = "send-link-orders", "moment-link-orders"
 
 
 @dataclass(frozen=True)
@@ -39,15 +41,33 @@ def click_definition(days: int) -> str:
     ) % {"days": days}
 
 
+def moment_click_definition(days: int) -> str:
+    """What is counted of a link in a post, and by which rule orders are."""
+    return _(
+        "从计划发表时间起 %(days)s 天内的打开；机器的预览不算，打开人次按设备和天分辨，认不出是谁。"
+        "归因规则：能看到这条朋友圈的人里，在这个链接第一次被打开之后、观察期内付款的，都算作可能来自它，"
+        "所以下单的人和订单是上限，同一笔订单可以出现在几个链接里。"
+    ) % {"days": days}
+
+
 def click_rows(found: Sequence[LinkRow], send: MassSend, days: int) -> list[Row]:
-    """Links in the order of the words."""
+    """Links of a send in the order of the words."""
+    return _rows(found, BUYERS, click_definition(days), send=send.pk, days=days)
+
+
+def moment_click_rows(found: Sequence[LinkRow], moment: Moment, days: int) -> list[Row]:
+    """Links of a post in the order of the words."""
+    note = moment_click_definition(days)
+    return _rows(found, MOMENT_BUYERS, note, moment=moment.pk, days=days)
+
+
+def _rows(found: Sequence[LinkRow], figure: str, note: str, **query: int) -> list[Row]:
     rows = []
     for one in found:
         buyers = None
         if one.buyers is not None:
-            query = {"send": send.pk, "days": days, "link": one.link.pk}
-            note = click_definition(days)
-            buyers = opening(BUYERS, len(one.buyers), one.link.title, note, **query)
+            named = query | {"link": one.link.pk}
+            buyers = opening(figure, len(one.buyers), one.link.title, note, **named)
         rows.append(Row(one, places_of(one), buyers))
     return rows
 
@@ -83,16 +103,38 @@ def file_lines(found: Sequence[LinkRow]) -> Iterator[list[object]]:
 
 def open_buyers(params: QueryDict, user: User) -> Opened:
     """People of ``send`` who paid after ``link`` was first opened, within ``days`` days."""
-    send, days, named = send_from(params, user), days_from(params), params.get("link", "")
-    found = [row for row in clicks(send, days=days, user=user) if str(row.link.pk) == named]
+    send, days = send_from(params, user), days_from(params)
+    page = reverse("analytics:results:send", args=[send.pk])
+    rows, query = clicks(send, days=days, user=user), (("send", str(send.pk)),)
+    return _opened(rows, params, send.title, click_definition(days), page, query, days)
+
+
+def open_moment_buyers(params: QueryDict, user: User) -> Opened:
+    """Those who could see ``moment`` and paid after ``link`` was first opened, within ``days``."""
+    moment, days = moment_from(params, user), days_from(params)
+    page = reverse("analytics:results:moment_review", args=[moment.pk])
+    rows, query = moment_clicks(moment, days=days, user=user), (("moment", str(moment.pk)),)
+    return _opened(rows, params, moment.title, moment_click_definition(days), page, query, days)
+
+
+def _opened(
+    rows: Sequence[LinkRow],
+    params: QueryDict,
+    title: str,
+    definition: str,
+    page: str,
+    query: tuple[tuple[str, str], ...],
+    days: int,
+) -> Opened:
+    named = params.get("link", "")
+    found = [row for row in rows if str(row.link.pk) == named]
     if not found or found[0].buyers is None:
         raise FigureRefused(_("没有这个数字，请从报表页点开"), field="link")
-    query = (("send", str(send.pk)), ("days", str(days)), ("link", named))
-    page = reverse("analytics:results:send", args=[send.pk])
+    query = (*query, ("days", str(days)), ("link", named))
     return Opened(
-        title=" · ".join([send.title, found[0].link.title, _("之后下单的人（上限）")]),
+        title=" · ".join([title, found[0].link.title, _("之后下单的人（上限）")]),
         ids=found[0].buyers,
-        definition=click_definition(days),
+        definition=definition,
         version=DEFINITION_VERSION,
         data_time=timezone.now(),
         back=f"{page}?{urlencode({'days': days})}",
@@ -102,3 +144,4 @@ def open_buyers(params: QueryDict, user: User) -> Opened:
 
 
 register(BUYERS, open_buyers)
+register(MOMENT_BUYERS, open_moment_buyers)

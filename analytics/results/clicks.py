@@ -1,14 +1,14 @@
-"""Openings of the short links in a send, and what its people ordered after the first of them.
+"""Openings of the short links in a send or a post, and what its people ordered after the first.
 
 A link does not know who opened it. So orders are a ceiling: those of everybody planned to receive
-the send, from the moment on when anybody had opened the link.
+the send, or who could see the post, from the moment on when anybody had opened the link.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -16,7 +16,7 @@ from crm.agents.models import User
 from crm.links.actions import address_of
 from crm.links.models import ShortLink
 from crm.links.queries import Openings, links_in, openings, path_of
-from crm.moments.models import Moment
+from crm.moments.models import Moment, MomentAudience
 from crm.outreach.models import MassRecipient, MassSend
 from crm.timeline.models import Fact
 
@@ -61,27 +61,49 @@ class LinkRow:
         }
 
 
+@dataclass(frozen=True)
+class _Carrier:
+    """What carries links: a send or a post. ``people``: rows of who was to read it, in scope."""
+
+    of: MassSend | Moment
+    since: datetime
+    until: datetime
+    people: QuerySet | None
+
+
 def clicks(send: MassSend, *, days: int, user: User) -> list[LinkRow]:
     """The links of a send that the user may see, in the order of its words."""
+    people = None
+    if not send.is_to_groups:
+        people = MassRecipient.objects.for_user(user).filter(send=send, batch__isnull=False)
+    # Openings are told to the present, also between looks.
+    return _rows(_Carrier(send, send.send_at, send.send_at + timedelta(days=days), people))
+
+
+def moment_clicks(moment: Moment, *, days: int, user: User) -> list[LinkRow]:
+    """The links of a post that the user may see, in the order of its words."""
+    people = MomentAudience.objects.for_user(user).filter(task__moment=moment)
+    since = moment.publish_at
+    return _rows(_Carrier(moment, since, since + timedelta(days=days), people))
+
+
+def _rows(carrier: _Carrier) -> list[LinkRow]:
     places: dict[ShortLink, list[tuple[str, int]]] = {}
-    for where, said in (("text", send.text), ("card", send.link_url)):
+    for where, said in (("text", carrier.of.text), ("card", carrier.of.link_url)):
         for number, link in enumerate(links_in(said), start=1):
             places.setdefault(link, []).append((where, number))
-    return [_row(send, link, tuple(at), days, user) for link, at in places.items()]
+    return [_row(carrier, link, tuple(at)) for link, at in places.items()]
 
 
-def _row(
-    send: MassSend, link: ShortLink, places: tuple[tuple[str, int], ...], days: int, user: User
-) -> LinkRow:
-    told = openings(link, since=send.send_at, until=_end(send, days))
-    orders: list[int] | None = None if send.is_to_groups else []
-    if told.first_at is not None and orders is not None:
-        people = MassRecipient.objects.for_user(user).filter(send=send, batch__isnull=False)
+def _row(carrier: _Carrier, link: ShortLink, places: tuple[tuple[str, int], ...]) -> LinkRow:
+    told = openings(link, since=carrier.since, until=carrier.until)
+    orders: list[int] | None = None if carrier.people is None else []
+    if told.first_at is not None and carrier.people is not None:
         paid = Fact.unsafe_all.filter(
             kind__code="order_paid",
-            customer__in=people.values("customer_id"),
+            customer__in=carrier.people.values("customer_id"),
             at__gte=told.first_at,
-            at__lt=_end(send, days),
+            at__lt=carrier.until,
         )
         orders = list(paid.values_list("customer_id", flat=True))
     return LinkRow(
@@ -90,18 +112,15 @@ def _row(
         told=told,
         orders=None if orders is None else len(orders),
         buyers=None if orders is None else tuple(sorted(set(orders))),
-        elsewhere=_elsewhere(send, link),
+        elsewhere=_elsewhere(carrier.of, link),
     )
 
 
-def _end(send: MassSend, days: int) -> datetime:
-    """When openings no longer count: they are told to the present, also between looks."""
-    return send.send_at + timedelta(days=days)
-
-
-def _elsewhere(send: MassSend, link: ShortLink) -> int:
-    path = path_of(link.code)
-    sends = MassSend.unsafe_all.exclude(pk=send.pk).exclude(state=MassSend.State.DRAFT)
-    said = Q(text__contains=path) | Q(link_url__contains=path)
-    moments = Moment.unsafe_all.exclude(state=Moment.State.DRAFT)
-    return sends.filter(said).count() + moments.filter(said).count()
+def _elsewhere(of: MassSend | Moment, link: ShortLink) -> int:
+    path, found = path_of(link.code), 0
+    for table in (MassSend, Moment):
+        others = table.unsafe_all.exclude(state=table.State.DRAFT)
+        if isinstance(of, table):
+            others = others.exclude(pk=of.pk)
+        found += others.filter(Q(text__contains=path) | Q(link_url__contains=path)).count()
+    return found

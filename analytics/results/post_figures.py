@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from analytics.figures.registry import FigureRefused, Opened, register
-from analytics.results.aftermath import Start, aftermath
+from analytics.results.aftermath import Start, aftermath, together
 from analytics.results.comparing import ARMS, DEFINITION_VERSION
 from analytics.results.figures import days_from
 from analytics.results.moment_judging import MomentJudgement, judge_moment
@@ -101,17 +101,19 @@ def open_moment_result(params: QueryDict, user: User) -> Opened:
 
 
 def open_moment_deletions(params: QueryDict, user: User) -> Opened:
-    """Customers who deleted ``agent`` within 48 hours of its part of ``moment``."""
-    moment, agent = moment_from(params, user), params.get("agent", "")
-    found = [
-        row for row in aftermath(task_starts(moment, user), user) if str(row.agent_id) == agent
-    ]
-    if not found:
+    """Customers who deleted ``agent``, or any account, within 48 hours of posting ``moment``."""
+    moment, named = moment_from(params, user), params.get("agent")
+    found, query = aftermath(task_starts(moment, user), user), (("moment", str(moment.pk)),)
+    if named is not None:
+        found = [row for row in found if str(row.agent_id) == named]
+        query += (("agent", named),)
+    excess = together(found)
+    if excess is None:
         raise FigureRefused(_("没有这个数字，请从报表页点开"), field="agent")
-    query = (("moment", str(moment.pk)), ("agent", agent))
+    who = [] if named is None else [found[0].agent]
     return Opened(
-        title=" · ".join([moment.title, found[0].agent, _("48 小时内的删除")]),
-        ids=found[0].people,
+        title=" · ".join([moment.title, *who, _("48 小时内的删除")]),
+        ids=excess.people,
         definition=_("发出后 48 小时内删除这位员工的客户，与此前四周里每 48 小时的平均数比较"),
         version=DEFINITION_VERSION,
         data_time=timezone.now(),

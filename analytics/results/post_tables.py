@@ -7,8 +7,14 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 
 from analytics.figures.numbers import Number, opening
-from analytics.results.aftermath import Aftermath
-from analytics.results.post_figures import AFTER_POSTS, LABELS, VIEWERS, post_name
+from analytics.results.aftermath import Aftermath, Excess
+from analytics.results.post_figures import (
+    AFTER_MOMENT,
+    AFTER_POSTS,
+    LABELS,
+    VIEWERS,
+    post_name,
+)
 from analytics.results.posts import OUTCOMES, Account, Post, Viewers
 from crm.moments.models import Moment
 
@@ -85,6 +91,13 @@ def viewer_rows(
         share = n / all_of_them if all_of_them and what != "visible" else None
         rows.append((label, number, share))
     return rows
+
+
+def moment_together(excess: Excess | None, moment: Moment) -> Number | None:
+    """Everybody who left after a post, each once; the figure lists them."""
+    if excess is None:
+        return None
+    return opening(AFTER_MOMENT, len(excess.people), _("合计（每人一次）"), moment=moment.pk)
 
 
 def file_header() -> list[str]:

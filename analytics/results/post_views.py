@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from analytics.results import post_tables, tables
-from analytics.results.aftermath import aftermath
+from analytics.results.aftermath import aftermath, together
 from analytics.results.comparing import DAYS
 from analytics.results.figures import days_from
 from analytics.results.moment_judging import judge_moment
@@ -80,6 +80,7 @@ def moment_results(request: HttpRequest, moment_id: int) -> HttpResponse:
     days = days_from(request.GET)
     found = viewers(moment, days=days, user=request.user)
     after = aftermath(task_starts(moment, request.user), request.user)
+    excess = together(after)
     compared = judge_moment(moment, days=days, user=request.user, now=timezone.now())
     context = {
         "moment": moment,
@@ -89,6 +90,8 @@ def moment_results(request: HttpRequest, moment_id: int) -> HttpResponse:
         "viewers_definition": moment_definition(days),
         "net_cents": found.net_cents,
         "deletions": tables.after_rows(after, AFTER_MOMENT, moment=moment.pk),
+        "excess": excess,
+        "together": post_tables.moment_together(excess, moment),
         "data_time": timezone.now(),
         "may_export": request.user.can(Permission.EXPORT),
     } | (tables.comparison_context(compared) if compared else {})

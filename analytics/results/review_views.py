@@ -1,17 +1,15 @@
 """The review of a send: the page, what people write on it, its file, its answer to others."""
 
-from decimal import Decimal
 from typing import Any
 
-from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -24,6 +22,7 @@ from analytics.results.before import before
 from analytics.results.click_tables import click_definition, click_rows
 from analytics.results.comparing import DAYS
 from analytics.results.figures import DELETIONS, days_from
+from analytics.results.forms import CostForm, LessonForm
 from analytics.results.judging import Judgement, judge
 from analytics.results.looking import looking_words
 from analytics.results.reviews import Review, definition, file_rows, review
@@ -38,56 +37,7 @@ from crm.shared.sheets import sheet_response
 from crm.shared.times import local_day
 
 TEMPLATE = "analytics/results/review.html"
-_MOST_YUAN = 10**9
-
-
-class CostForm(forms.Form):
-    """One line of costs: an amount, or hours at a rate."""
-
-    label = forms.CharField(
-        label=gettext_lazy("项目"), max_length=reviewing.LABEL_CHARS,
-        help_text=gettext_lazy("例如：优惠券、文案、短信"),
-    )  # fmt: skip
-    amount = forms.DecimalField(
-        label=gettext_lazy("金额（元）"), required=False, min_value=0, max_value=_MOST_YUAN,
-        decimal_places=2,
-    )  # fmt: skip
-    hours = forms.DecimalField(
-        label=gettext_lazy("工时（小时）"), required=False, min_value=0, max_value=10_000,
-        decimal_places=2, help_text=gettext_lazy("人力按工时记；金额和工时只填一种"),
-    )  # fmt: skip
-    hourly = forms.DecimalField(
-        label=gettext_lazy("每小时（元）"), required=False, min_value=0, max_value=100_000,
-        decimal_places=2,
-    )  # fmt: skip
-    source = forms.CharField(
-        label=gettext_lazy("来源"), max_length=reviewing.SOURCE_CHARS,
-        help_text=gettext_lazy("发票号、报表，或谁报的"),
-    )  # fmt: skip
-
-    def line(self) -> reviewing.CostLine:
-        """What was written."""
-        got = self.cleaned_data
-        return reviewing.CostLine(
-            label=got["label"],
-            source=got["source"],
-            amount_cents=_cents(got["amount"]),
-            minutes=None if got["hours"] is None else round(got["hours"] * 60),
-            hourly_cents=_cents(got["hourly"]),
-        )
-
-
-class LessonForm(forms.Form):
-    """What was learned."""
-
-    text = forms.CharField(
-        label=gettext_lazy("下次要知道的"), max_length=reviewing.LESSON_CHARS,
-        widget=forms.Textarea(attrs={"rows": 3}),
-    )  # fmt: skip
-
-
-def _cents(yuan: Decimal | None) -> int | None:
-    return None if yuan is None else round(yuan * 100)
+STEPS = ("cost", "uncost", "lesson")
 
 
 @requires(Permission.ANALYTICS_VIEW, scope=Scope.SEND)
@@ -193,6 +143,7 @@ def _page(
         "cost_form": cost_form or CostForm(),
         "lesson_form": lesson_form or LessonForm(),
         "days_offered": DAYS,
+        "steps": {step: reverse(f"analytics:results:{step}", args=[send_id]) for step in STEPS},
         "may_plan": request.user.can(Permission.SEND_PLAN),
         "may_export": request.user.can(Permission.EXPORT),
     }
@@ -208,8 +159,10 @@ def _context(found: Review) -> dict[str, Any]:
         "rows": tables.rows(found.found),
         "looking": looking_words(found.found.report, found.found.looking),
         "recipients": tables.tally_numbers(send, found.tally),
-        "cost_per_reached": found.cost_per(found.tally.received),
-        "cost_per_order": found.cost_per(found.orders),
+        "costs_each": [
+            (_("每位送达"), found.cost_per(found.tally.received)),
+            (_("每位下单"), found.cost_per(found.orders)),
+        ],
         "deletions": tables.after_rows(found.after, DELETIONS, send=send.pk),
         "together": tables.together_number(found.excess, send),
         "clicks": click_rows(found.links, send, found.found.days),

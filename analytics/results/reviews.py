@@ -22,27 +22,14 @@ from crm.reviews.models import ReviewCost, ReviewLesson
 DEFINITION_VERSION = 1
 
 
-@dataclass(frozen=True)
-class Review:
-    """Everything of one send, within the viewer's scope."""
+@dataclass(frozen=True, kw_only=True)
+class Reviewed:
+    """What reviews of sends and of posts share: links, deletions, and what people wrote down."""
 
-    found: Judgement
-    tally: Tally
     links: list[LinkRow]
     after: list[Aftermath]
     costs: list[ReviewCost]
     lessons: list[ReviewLesson]
-
-    @property
-    def orders(self) -> int:
-        """People of the plan who ordered."""
-        return len(self.found.people("treated", "ordered"))
-
-    @property
-    def money_cents(self) -> int:
-        """What the people of the plan paid, less what went back."""
-        values = self.found.found.values["money"][~self.found.found.held]
-        return round(float(values.sum()) * 100)
 
     @property
     def cost_cents(self) -> int | None:
@@ -82,9 +69,40 @@ class Review:
         """Whether relations are lost beyond the usual, whatever was sold."""
         return bool(self.alarming) or (self.excess is not None and self.excess.is_high)
 
+    def shared_json(self) -> dict[str, Any]:
+        """The part of the answer that is the same for both; money in cents."""
+        return {
+            "links": [one.as_json() for one in self.links],
+            "deletions": self.excess.as_json() if self.excess else None,
+            "deletions_above_usual": [row.agent for row in self.alarming],
+            "eats_the_asset": self.eats_the_asset,
+            "cost_cents": self.cost_cents,
+            "lessons": [lesson.text for lesson in self.lessons],
+            "definition_version": DEFINITION_VERSION,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Review(Reviewed):
+    """Everything of one send, within the viewer's scope."""
+
+    found: Judgement
+    tally: Tally
+
+    @property
+    def orders(self) -> int:
+        """People of the plan who ordered."""
+        return len(self.found.people("treated", "ordered"))
+
+    @property
+    def money_cents(self) -> int:
+        """What the people of the plan paid, less what went back."""
+        values = self.found.found.values["money"][~self.found.found.held]
+        return round(float(values.sum()) * 100)
+
     def as_json(self) -> dict[str, Any]:
         """The answer as the API prints it; money in cents."""
-        return {
+        return self.shared_json() | {
             "send": self.found.send.pk,
             "days": self.found.days,
             "is_over": self.found.is_over,
@@ -98,15 +116,8 @@ class Review:
             "ordered": self.orders,
             "money_cents": self.money_cents,
             "replied": len(self.found.people("treated", "replied")),
-            "links": [one.as_json() for one in self.links],
-            "deletions": self.excess.as_json() if self.excess else None,
-            "cost_cents": self.cost_cents,
             "cost_per_reached_cents": self.cost_per(self.tally.received),
             "cost_per_order_cents": self.cost_per(self.orders),
-            "deletions_above_usual": [row.agent for row in self.alarming],
-            "eats_the_asset": self.eats_the_asset,
-            "lessons": [lesson.text for lesson in self.lessons],
-            "definition_version": DEFINITION_VERSION,
         }
 
 
@@ -136,7 +147,7 @@ def definition() -> str:
 def file_rows(found: Review) -> Iterator[list[Any]]:
     """The review as rows of a file: section, what, value, note."""
     send = found.found.send
-    plan, result, cost = _("计划"), _("结果"), _("成本")
+    plan, result = _("计划"), _("结果")
     yield [plan, _("名称"), send.title, ""]
     yield [plan, _("发送时间"), send.send_at, ""]
     yield [plan, _("计划人数"), found.tally.planned, ""]
@@ -146,6 +157,12 @@ def file_rows(found: Review) -> Iterator[list[Any]]:
     yield [result, _("回复"), len(found.found.people("treated", "replied")), ""]
     yield [result, _("下单"), found.orders, ""]
     yield [result, _("净收入（元）"), found.money_cents / 100, ""]
+    yield from shared_rows(found)
+
+
+def shared_rows(found: Reviewed) -> Iterator[list[Any]]:
+    """The rows that are the same for sends and posts."""
+    result, cost = _("结果"), _("成本")
     for link in found.links:
         yield [result, _("打开次数"), link.told.opened, link.link.title]
     if found.excess:

@@ -1,6 +1,12 @@
 from django.urls import path
 
-from analytics.results import post_views, review_views, variant_views, views
+from analytics.results import (
+    moment_review_views,
+    post_views,
+    review_views,
+    variant_views,
+    views,
+)
 from analytics.results.api import (
     GroupPostsView,
     MomentResultsView,
@@ -35,6 +41,41 @@ urlpatterns = [
     path("reports/moments/export/", post_views.export_posts, name="export_posts"),
     path("reports/moments/<int:moment_id>/", post_views.moment_results, name="moment"),
     path("reports/moments/<int:moment_id>/export/", post_views.export_moment, name="moment_file"),
+    path(
+        "reports/moments/<int:moment_id>/review/",
+        moment_review_views.review_moment,
+        name="moment_review",
+    ),
+    path(
+        "reports/moments/<int:moment_id>/review/costs/",
+        moment_review_views.note_cost,
+        name="moment_cost",
+    ),
+    path(
+        "reports/moments/<int:moment_id>/review/costs/drop/",
+        moment_review_views.drop_cost,
+        name="moment_uncost",
+    ),
+    path(
+        "reports/moments/<int:moment_id>/review/lessons/",
+        moment_review_views.note_lesson,
+        name="moment_lesson",
+    ),
+    path(
+        "reports/moments/<int:moment_id>/review/next/",
+        moment_review_views.start_next,
+        name="moment_next",
+    ),
+    path(
+        "reports/moments/<int:moment_id>/review/export/",
+        moment_review_views.export_review,
+        name="moment_review_file",
+    ),
+    path(
+        "api/v1/analytics/moments/<int:moment_id>/review",
+        moment_review_views.MomentReviewView.as_view(),
+        name="moment_review_api",
+    ),
     path(
         "api/v1/analytics/moments/<int:moment_id>", MomentResultsView.as_view(), name="moment_api"
     ),

@@ -165,7 +165,7 @@ def test_what_changed_since_the_send_before_stands_beside_both_results(
     MassSend.unsafe_all.filter(pk=send.pk).update(follows=last)
     shown = page(client, send)
     compared = shown.context["before"]
-    assert compared.send == last
+    assert compared.last == last
     assert {pair.label for pair in compared.changes} >= {"文字"}
     numbers = {pair.label: (pair.before, pair.now) for pair in compared.numbers}
     assert numbers["计划人数"] == ("4", "20")
