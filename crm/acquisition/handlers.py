@@ -104,5 +104,6 @@ register(
         reconcile=reconcile,
         changed=changed,
         first_look=timedelta(seconds=1),
+        disturbs=False,
     )
 )

@@ -281,5 +281,6 @@ register(
         reconcile=lambda item, now: Repeatable(""),
         changed=cancellation_changed,
         is_repeatable=True,
+        disturbs=False,
     )
 )

@@ -107,7 +107,7 @@ def put_off(kind: str, *, at: datetime, latest: timedelta) -> PutOff | None:
 def quiet_until(kind: str, *, now: datetime) -> tuple[QuietHours, datetime] | None:
     """The quiet hours that ``now`` falls into for this kind of action, and their end."""
     for rule in QuietHours.in_force(now).values():
-        if rule.kinds and kind not in rule.kinds:
+        if not rule.holds(kind):
             continue
         local = now.astimezone(ZoneInfo(rule.zone))
         over_midnight = rule.ends <= rule.starts

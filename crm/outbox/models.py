@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext, pgettext_lazy
@@ -194,7 +195,11 @@ class QuietHours(DatedRule):
     """安静时段: nothing is sent between two times of day; it waits for the end."""
 
     kinds = ArrayField(
-        models.CharField(max_length=32), default=list, blank=True, verbose_name=_("适用种类")
+        models.CharField(max_length=32),
+        default=list,
+        blank=True,
+        verbose_name=_("适用种类"),
+        help_text=_("不填就是所有主动触达；欢迎语、停止、取消和标签不等，除非写明"),
     )
     starts = models.TimeField(_("开始"))
     ends = models.TimeField(_("结束"))
@@ -208,6 +213,24 @@ class QuietHours(DatedRule):
             models.UniqueConstraint(fields=["code", "valid_from"], name="quiet_once_per_date")
         ]
 
+    def clean(self) -> None:
+        """An hour without length, or a kind that nothing has, is refused at its field."""
+        if self.starts is not None and self.starts == self.ends:
+            raise ValidationError({"ends": _("结束不能与开始相同：那样永远不会结束")})
+        unknown = [kind for kind in self.kinds if registry.handler_of(kind) is None]
+        if unknown:
+            words = _("没有这种发送：%(unknown)s。可以写：%(known)s")
+            told = {"unknown": gettext("、").join(unknown)}
+            told["known"] = gettext("、").join(handler.kind for handler in registry.kinds())
+            raise ValidationError({"kinds": words % told})
+
+    def holds(self, kind: str) -> bool:
+        """Whether such actions wait: those that are named, or all that disturb somebody."""
+        if self.kinds:
+            return kind in self.kinds
+        handler = registry.handler_of(kind)
+        return handler is None or handler.disturbs
+
     @property
     def in_words(self) -> str:
         """What exactly it says, for people."""
@@ -216,7 +239,7 @@ class QuietHours(DatedRule):
             str(found.label if found else kind)
             for found, kind in zip(handlers, self.kinds, strict=True)
         ]
-        about = gettext("、").join(named) or gettext("所有发送")
+        about = gettext("、").join(named) or gettext("所有主动触达")
         return f"{self.starts:%H:%M}–{self.ends:%H:%M} {self.zone} · {about}"
 
 

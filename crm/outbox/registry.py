@@ -102,7 +102,9 @@ class Handler:
     return. ``check`` looks at every precondition again, in the transaction that commits
     ``calling``. ``changed`` runs in the transaction of every change of state. ``is_repeatable``
     says that doing it twice is the same as doing it once. ``first_look`` after an unclear answer
-    is for kinds that cannot wait for the usual ten seconds.
+    is for kinds that cannot wait for the usual ten seconds. ``disturbs``: it reaches people of our
+    own accord, so that quiet hours hold it; what answers a customer, or calls something off, does
+    not.
     """
 
     kind: str
@@ -115,6 +117,7 @@ class Handler:
     changed: "Callable[[OutboxItem, datetime], None]" = _nothing
     is_repeatable: bool = False
     first_look: timedelta | None = None
+    disturbs: bool = True
 
 
 _handlers: dict[str, Handler] = {}

@@ -283,5 +283,6 @@ register(
         reconcile=lambda item, now: Repeatable(""),
         changed=stop_changed,
         is_repeatable=True,
+        disturbs=False,
     )
 )

@@ -102,5 +102,6 @@ register(
         reconcile=lambda item, now: Repeatable(_("同名的标签企业微信会拒绝第二次")),
         changed=changed,
         is_repeatable=True,
+        disturbs=False,
     )
 )

@@ -120,5 +120,6 @@ register(
         reconcile=lambda item, now: Repeatable(""),
         changed=changed,
         is_repeatable=True,
+        disturbs=False,
     )
 )

@@ -4,20 +4,25 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crm.acquisition.handlers import KIND as WELCOME
 from crm.agents.access import Role
 from crm.audiences.actions import freeze_audience
 from crm.moments.models import Moment
+from crm.outbox import registry
 from crm.outbox.arbiter import put_off, quiet_until
 from crm.outbox.dispatcher import dispatch
 from crm.outbox.models import OutboxItem, QuietHours
 from crm.outreach import actions
 from crm.outreach.content import SendContent
 from crm.outreach.models import MassSend
+from crm.tagging.corp_tag_handlers import KIND as NEW_TAG
+from crm.tagging.handlers import KIND as TAG
 from tests.factories import make_agent, make_department, make_friend, make_user
 
 LATEST = timedelta(hours=12)
@@ -171,3 +176,25 @@ def test_a_moment_into_the_night_says_so_until_wecom_has_it(client, send):
     assert "规则 night，版本 1" in client.get(address).content.decode()
     Moment.unsafe_all.update(state=Moment.State.CREATED)
     assert "规则 night" not in client.get(address).content.decode()
+
+
+@pytest.mark.django_db
+def test_what_answers_a_customer_or_calls_something_off_does_not_wait_unless_it_is_named():
+    quiet()
+    kinds = {handler.kind for handler in registry.kinds()}
+    held = {kind for kind in kinds if quiet_until(kind, now=at(23))}
+    assert held >= {*actions.KIND.values(), "moment.create", "moment.remind"}
+    assert kinds - held == {WELCOME, actions.STOP, "moment.cancel", TAG, NEW_TAG}
+    quiet("named", kinds=[WELCOME])
+    assert quiet_until(WELCOME, now=at(23))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [({"ends": time(22)}, "ends"), ({"ends": time(8), "kinds": ["mass_sned"]}, "kinds")],
+)
+def test_hours_that_never_end_and_kinds_that_nothing_has_are_refused(given, field):
+    with pytest.raises(ValidationError) as refused:
+        QuietHours(code="x", starts=time(22), valid_from=SINCE, **given).full_clean()
+    assert field in refused.value.message_dict
