@@ -18,7 +18,7 @@ from crm.acquisition.models import Welcome
 from crm.agents.access import Permission, requires
 from crm.shared.errors import DomainError
 from crm.trials.forms import VariantsForm, plan_of
-from crm.trials.variants import TrialRefused, end_trial, stop_arm
+from crm.trials.variants import TrialRefused, stop_asked
 
 TEMPLATE = "crm/acquisition/trial.html"
 
@@ -59,14 +59,9 @@ def welcome_trial(request: HttpRequest, welcome_id: int) -> HttpResponseBase:
 def stop_welcome_trial(request: HttpRequest, welcome_id: int) -> HttpResponseBase:
     """Stop one arm, or end the whole trial."""
     welcome = get_object_or_404(Welcome, pk=welcome_id)
-    number, now = request.POST.get("arm", ""), timezone.now()
+    arm, now = request.POST.get("arm", ""), timezone.now()
     try:
-        if welcome.trial is None:
-            raise TrialRefused(_("这条欢迎语没有在试验"))
-        if number.isascii() and number.isdigit() and len(number) < 4:
-            stop_arm(trial=welcome.trial, number=int(number), by=request.user, now=now)
-        else:
-            end_trial(trial=welcome.trial, by=request.user, now=now)
+        stop_asked(trial=welcome.trial, arm=arm, by=request.user, now=now)
     except TrialRefused as refusal:
         return _page(request, welcome, refusal=str(refusal), status=422)
     messages.success(request, _("已保存"))

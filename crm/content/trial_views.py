@@ -20,7 +20,7 @@ from crm.customers.models import Customer
 from crm.shared.errors import DomainError
 from crm.shared.http import row_number
 from crm.trials.forms import VariantsForm, plan_of
-from crm.trials.variants import TrialRefused, end_trial, stop_arm
+from crm.trials.variants import TrialRefused, stop_asked
 
 
 @requires(Permission.CONTENT_VIEW, scope=Scope.OWN)
@@ -46,16 +46,11 @@ def script_trial(request: HttpRequest, material_id: int) -> HttpResponseBase:
 def stop_script_trial(request: HttpRequest, material_id: int) -> HttpResponseBase:
     """Stop one arm, or end the whole trial."""
     material = _script(request, material_id)
-    number, now = request.POST.get("arm", ""), timezone.now()
+    arm, now = request.POST.get("arm", ""), timezone.now()
     try:
         if not may_edit(request.user, material):
             raise MaterialRefused(_("只有作者和运营可以修改"))
-        if material.trial is None:
-            raise TrialRefused(_("这份话术没有在试验"))
-        if number.isascii() and number.isdigit() and len(number) < 4:
-            stop_arm(trial=material.trial, number=int(number), by=request.user, now=now)
-        else:
-            end_trial(trial=material.trial, by=request.user, now=now)
+        stop_asked(trial=material.trial, arm=arm, by=request.user, now=now)
     except DomainError as refusal:
         return _page(request, material, refusal=str(refusal), status=422)
     messages.success(request, _("已保存"))

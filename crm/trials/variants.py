@@ -21,6 +21,7 @@ from crm.trials.drawing import new_salt
 from crm.trials.models import CONTROL, MOST_CONTROL, Assignment, Trial, TrialArm
 
 MOST_VARIANTS = 4
+WHOLE = "all"
 FEWEST_PEOPLE = 50
 
 
@@ -95,6 +96,21 @@ def end_trial(*, trial: Trial, by: User, now: datetime) -> None:
     if not Trial.unsafe_all.filter(pk=trial.pk, ended_at=None).update(ended_at=now):
         raise TrialRefused(_("这个试验已经结束"))
     audit(by, "trial.end", trial, now=now)
+
+
+def stop_asked(*, trial: Trial | None, arm: str, by: User, now: datetime) -> None:
+    """Stop what a page asked for: one arm by its number, or with ``WHOLE`` the trial.
+
+    Raises TrialRefused, also for anything else: a trial that is ended by mistake stays ended.
+    """
+    if trial is None:
+        raise TrialRefused(_("这里没有试验"))
+    if arm == WHOLE:
+        end_trial(trial=trial, by=by, now=now)
+    elif arm.isascii() and arm.isdecimal() and len(arm) < 4:
+        stop_arm(trial=trial, number=int(arm), by=by, now=now)
+    else:
+        raise TrialRefused(_("没有这个版本，请刷新后重试"))
 
 
 def arm_for(trial: Trial, arms: Sequence[TrialArm], unit: str) -> TrialArm:

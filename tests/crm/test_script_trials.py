@@ -92,7 +92,8 @@ def test_only_who_may_edit_begins_and_stops(operator, seller, client):
     assert client.post(stop, {"arm": "1"}).status_code == 422
     client.force_login(operator)
     assert client.post(stop, {"arm": "1"}).status_code == 302
-    assert client.post(stop).status_code == 302
+    assert client.post(stop).status_code == 422
+    assert client.post(stop, {"arm": "all"}).status_code == 302
     script.refresh_from_db()
     assert script.trial.ended_at
 

@@ -162,7 +162,11 @@ def test_the_page_begins_stops_and_ends_a_trial(welcome, operator, client):
     assert client.post(stop, {"arm": "1"}).status_code == 302
     assert client.post(stop, {"arm": "1"}).status_code == 422
     assert "已停用" in client.get(url).content.decode()
-    assert client.post(stop).status_code == 302
+    for wrong in ({}, {"arm": ""}, {"arm": "x"}, {"arm": "9999"}, {"arm": "0"}):
+        assert client.post(stop, wrong).status_code == 422
+    welcome.trial.refresh_from_db()
+    assert welcome.trial.ended_at is None
+    assert client.post(stop, {"arm": "all"}).status_code == 302
     welcome.trial.refresh_from_db()
     assert welcome.trial.ended_at
     refused = client.post(url, sent | {"variants": " "})
