@@ -31,7 +31,7 @@ from crm.content.models import Material, MaterialPicture
 from crm.content.showing import shown_blocks
 from crm.customers.models import Customer
 from crm.shared.errors import DomainError
-from crm.shared.http import row_number
+from crm.shared.http import client_address, row_number
 from crm.shared.pictures import picture_response
 
 # Nothing from elsewhere, and no script but our own file.
@@ -62,7 +62,7 @@ def read_article(request: HttpRequest, code: str) -> HttpResponseBase:
         view_id = actions.note_opening(
             link=link,
             browser=request.headers.get("User-Agent", "")[:512],
-            address=request.META.get("REMOTE_ADDR", ""),
+            address=client_address(request),
             now=now,
         )
     return _quiet(TemplateResponse(request, "crm/articles/page.html", _page(link, view_id)))
@@ -130,7 +130,7 @@ def note_reading(request: HttpRequest, code: str) -> HttpResponseBase:
     if is_too_often(request):
         return HttpResponse(status=429, headers={"Retry-After": "60"})
     length = request.META.get("CONTENT_LENGTH") or ""
-    if not length.isdigit() or int(length) > MOST_BYTES:
+    if not (length.isascii() and length.isdigit()) or int(length) > MOST_BYTES:
         return HttpResponse(status=413)
     link, said = _link(code), reading_from(request.body)
     if said is not None:

@@ -19,6 +19,7 @@ from crm.links import actions, queries
 from crm.links.forms import LinkForm
 from crm.links.models import ShortLink
 from crm.shared.errors import DomainError
+from crm.shared.http import client_address
 from crm.shared.paging import keyset_page
 from crm.shared.sheets import sheet_response
 from crm.shared.times import local_day
@@ -92,7 +93,7 @@ def go(request: HttpRequest, code: str) -> HttpResponseBase:
         actions.note_click(
             link=link,
             browser=request.headers.get("User-Agent", "")[:512],
-            address=request.META.get("REMOTE_ADDR", ""),
+            address=client_address(request),
             now=timezone.now(),
         )
     response = HttpResponseRedirect(link.target)

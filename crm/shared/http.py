@@ -1,5 +1,6 @@
 """What views ask of a request and answer to the browser, htmx or not."""
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -23,6 +24,17 @@ def row_number(text: str | None) -> int:
     Bounded to what the database takes, so that no digits from outside become its error.
     """
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else 0
+
+
+def client_address(request: HttpRequest) -> str:
+    """Whose address the outermost proxy of ours saw; empty where it told nobody's.
+
+    What stands before that in the header anybody may have written.
+    """
+    if not settings.PROXIES:
+        return request.META.get("REMOTE_ADDR", "")
+    told = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+    return told[-settings.PROXIES].strip() if len(told) >= settings.PROXIES else ""
 
 
 def safe_next(request: HttpRequest, default: str = "/") -> str:

@@ -238,6 +238,20 @@ def test_whoever_asks_too_often_has_to_wait(link, settings):
     assert told(link, {}).status_code == 429
 
 
+def test_behind_a_proxy_readers_are_told_apart_and_a_forged_address_is_not_believed(link, settings):
+    settings.ARTICLES_A_MINUTE, settings.PROXIES = 2, 1
+
+    def asked(said: str) -> int:
+        return opened(link, **{"X-Forwarded-For": said}).status_code
+
+    assert {asked(f"203.0.113.{n}") for n in range(6)} == {200}
+    assert 429 in {asked(f"198.51.100.{n}, 203.0.113.99") for n in range(6)}
+    visitors = set(ArticleView.objects.values_list("visitor", flat=True))
+    assert len(visitors) == 7
+    # A proxy that names nobody keeps nobody out.
+    assert {opened(link).status_code for _n in range(6)} == {200}
+
+
 def test_an_address_for_one_person_is_for_one_to_one_places(client, operator, material):
     now, customer = timezone.now(), factories.make_friend(factories.make_agent())
     with pytest.raises(ArticleRefused) as refused:
