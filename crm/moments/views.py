@@ -1,8 +1,10 @@
 """Pages of moments: calendar, compose, one post, its people, its pictures."""
 
 import uuid
-from datetime import date
+from datetime import date, datetime
 
+from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -20,10 +22,18 @@ from crm.content.choosing import chosen_material, material_to_fill
 from crm.moments import actions, policies, queries
 from crm.moments.audience import already_full, plan
 from crm.moments.calendar import entries, read_calendar
-from crm.moments.content import TEXT_BYTES
-from crm.moments.forms import AudienceForm, MomentForm, RejectForm, WhenForm, default_wall
+from crm.moments.content import TEXT_BYTES, MomentRejected
+from crm.moments.forms import (
+    AudienceForm,
+    MomentForm,
+    RejectForm,
+    WallTimeField,
+    WhenForm,
+    default_wall,
+)
 from crm.moments.gate import kept_words, words_on
 from crm.moments.models import Moment, MomentImage
+from crm.moments.schedule import instant_of
 from crm.outbox.arbiter import PutOff, put_off
 from crm.shared.calendars import YEARS
 from crm.shared.errors import DomainError
@@ -134,7 +144,7 @@ def plan_moment(request: HttpRequest) -> HttpResponse:
     full = already_full(choice, [share.agent.pk for share in planned.shares], now=now)
     agents = [share.agent.pk for share in planned.shares]
     context = {"plan": planned, "full": full, "top": planned.shares[:8]}
-    context["gate"] = words_on(choice, agents, at=now)
+    context["gate"] = words_on(choice, agents, at=_planned_at(request, now))
     context |= {"absent": planned.absent[:5], "idle": len(planned.idle)}
     return TemplateResponse(request, "crm/moments/_plan.html", context)
 
@@ -262,6 +272,15 @@ def _waiting(request: HttpRequest) -> int:
     if not request.user.can(Permission.MOMENT_APPROVE):
         return 0
     return queries.waiting_for(request.user).count()
+
+
+def _planned_at(request: HttpRequest, now: datetime) -> datetime:
+    """The instant that is being filled in; now, until it can be read or where it is over."""
+    try:
+        wall = WallTimeField(required=False).clean(request.POST.get("publish_wall", ""))
+        return max(instant_of(wall, settings.CORP_TIME_ZONE), now) if wall else now
+    except (ValidationError, MomentRejected):
+        return now
 
 
 def _date(text: str | None) -> date | None:

@@ -190,6 +190,18 @@ def test_composing_shows_what_the_rules_would_say(world, client):
     sent = {"senders": [agent.pk for agent in world.agents[:3]]}
     page = client.post(reverse("crm:moments:plan"), sent).content.decode()
     assert "规则 house" in page and "超过 20%" in page
+    TouchRule.objects.create(
+        code="house", test=Check.STAGE, channel="moment", is_off=True,
+        valid_from=world.clock() + timedelta(days=1),
+    )  # fmt: skip
+    for wall, says_no in (
+        ("", True),
+        ("不是时间", True),
+        (f"{world.wall(days=2):%Y-%m-%dT%H:%M}", False),
+    ):
+        page = client.post(reverse("crm:moments:plan"), sent | {"publish_wall": wall})
+        assert ("超过 20%" in page.content.decode()) == says_no
+    TouchRule.objects.filter(is_off=True).delete()
     tire(world, 0)
     moment = world.submitted()
     detail = client.get(reverse("crm:moments:detail", args=[moment.pk])).content.decode()
