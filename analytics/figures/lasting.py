@@ -89,6 +89,7 @@ def _lane(key: str) -> Iterator[None]:
 
 def _free_lane() -> IO[bytes] | None:
     """A lane of this machine that nobody is in; closing the file, or dying, leaves it."""
+    settings.STATE_DIR.mkdir(parents=True, exist_ok=True)
     for number in range(LANES):
         lane = open(settings.STATE_DIR / f"lane-{number}.lock", "ab")  # noqa: SIM115 - kept open
         try:
