@@ -35,6 +35,7 @@ from crm.timeline.actions import NewFact, append_facts
 from crm.timeline.models import Fact
 from tests import factories
 from tests.analytics.standing_oracle import STEPS, Told, agent_days, moves, states
+from tests.waiting import eventually, somebody_waits_for_a_lock
 
 pytestmark = pytest.mark.django_db
 
@@ -245,12 +246,7 @@ def _tell(customer: int) -> None:
 
 
 def _until_waiting_or_done(other: threading.Thread) -> None:
-    waiting = "select count(*) from pg_locks where not granted and locktype = 'transactionid'"
-    with connection.cursor() as cursor:
-        while other.is_alive():
-            cursor.execute(waiting)
-            if cursor.fetchone()[0]:
-                return
+    eventually(lambda: not other.is_alive() or somebody_waits_for_a_lock())
 
 
 @pytest.mark.django_db(transaction=True)

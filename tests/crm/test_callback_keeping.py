@@ -79,7 +79,8 @@ def held(db):
             with self.lock.cursor() as cursor:
                 cursor.execute(
                     "select count(*) from pg_locks where not granted"
-                    " and relation = 'crm_inboxevent'::regclass"
+                    " and relation = 'crm_inboxevent'::regclass and database = "
+                    "(select oid from pg_database where datname = current_database())"
                 )
                 return cursor.fetchone()[0]
 

@@ -88,7 +88,7 @@ def card(by, **given) -> Material:
 
 def changed(material: Material, by, **given) -> Material:
     """A new version in which something else stands."""
-    names = MaterialContent.__dataclass_fields__
+    names = MaterialContent.__dataclass_fields__.keys() - {"blocks"}  # A card has none.
     values = {name: getattr(material, name) for name in names} | given
     return content.write(
         material=material, content=MaterialContent(**values), by=by, now=timezone.now(),

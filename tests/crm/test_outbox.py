@@ -24,7 +24,7 @@ from crm.outbox.registry import Absent, Demand, Done, Found, Handler, NotYet, Re
 from crm.outbox.slots import forget_free, reserve
 from crm.wecom import NotReachable, OutcomeUnknown, Refused, RetryLater
 from tests.factories import make_channel, make_user
-from tests.waiting import eventually
+from tests.waiting import eventually, somebody_waits_for_a_lock
 
 NOW = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
 State = OutboxItem.State
@@ -586,20 +586,11 @@ def take_beside_an_open_transaction(quota: PlatformQuota) -> int:
         finally:
             connections.close_all()
 
-    def has_finished_or_waits(future) -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute("select pg_stat_clear_snapshot()")
-            cursor.execute(
-                "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
-                " and datname = current_database()"
-            )
-            return future.done() or cursor.fetchone()[0] > 0
-
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
             taken = len(reserve(quota, ["corp"], item=first, now=NOW))
             future = pool.submit(take_second)
-            eventually(lambda: has_finished_or_waits(future))
+            eventually(lambda: future.done() or somebody_waits_for_a_lock())
         return taken + future.result(timeout=10)
 
 

@@ -15,7 +15,7 @@ from crm.content.trying import propose, try_script
 from crm.trials.models import Assignment, TrialArm
 from crm.trials.variants import TrialPlan, TrialRefused, arm_for, assign, end_trial, stop_arm
 from tests.factories import make_agent, make_fact, make_friend, make_user
-from tests.waiting import eventually
+from tests.waiting import eventually, somebody_waits_for_a_lock
 
 pytestmark = pytest.mark.django_db
 
@@ -151,13 +151,7 @@ def _assigned_while_stopping(operator) -> int:
     threads[0].start()
     assert stopped.wait(20)
     threads[1].start()
-    with connection.cursor() as cursor:
-
-        def waits_or_is_done() -> bool:
-            cursor.execute("select count(*) from pg_locks where not granted")
-            return cursor.fetchone()[0] > 0 or bool(got)
-
-        eventually(waits_or_is_done)
+    eventually(lambda: bool(got) or somebody_waits_for_a_lock())
     may_commit.set()
     for thread in threads:
         thread.join()

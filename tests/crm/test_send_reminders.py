@@ -16,7 +16,7 @@ from crm.outreach.reminders import remind_agents, remind_laggards
 from crm.shared.times import corp_zone
 from tests.crm.test_outreach import SendWorld, followed
 from tests.factories import make_user
-from tests.waiting import eventually
+from tests.waiting import eventually, somebody_waits_for_a_lock
 
 pytestmark = pytest.mark.django_db
 METHOD = "externalcontact/remind_groupmsg_send"
@@ -141,16 +141,11 @@ def test_reminding_and_dispatching_do_not_lock_each_other_out(world):
         finally:
             connection.close()
 
-    def waits() -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute("select count(*) from pg_locks where not granted")
-            return cursor.fetchone()[0] > 0
-
     thread = threading.Thread(target=remind_now)
     with transaction.atomic():
         MassBatch.unsafe_all.select_for_update().get(pk=batch.pk)
         thread.start()
-        eventually(waits)
+        eventually(somebody_waits_for_a_lock)
         MassSend.unsafe_all.select_for_update().get(pk=world.send.pk)
     thread.join()
     assert ends == [world.send.batches.count()]

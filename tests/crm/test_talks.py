@@ -16,6 +16,7 @@ from crm.timeline.actions import NewFact, append_facts, forget_facts, move_facts
 from crm.timeline.models import Fact
 from crm.timeline.queries import KIND_IDS
 from tests import factories
+from tests.waiting import eventually, somebody_waits_for_a_lock
 
 pytestmark = pytest.mark.django_db
 RECEIVED, SENT = "message_received", "message_sent"
@@ -156,12 +157,7 @@ def _at_once(friend, agent, then) -> None:
 
     other = threading.Thread(target=do)
     other.start()
-    waiting = "select count(*) from pg_locks where not granted and locktype = 'transactionid'"
-    with connection.cursor() as cursor:
-        while other.is_alive():
-            cursor.execute(waiting)
-            if cursor.fetchone()[0]:
-                break
+    eventually(lambda: not other.is_alive() or somebody_waits_for_a_lock())
     slow.execute("commit")
     other.join()
     slow.connection.close()

@@ -14,6 +14,7 @@ from crm.timeline.catalogue import FIRST_COMPANY_KIND, KINDS, STANDARD_JOURNEY
 from crm.timeline.models import Fact, FactKind
 from tests import factories
 from tests.factories import at, make_customer
+from tests.waiting import eventually, somebody_waits_for_a_lock
 
 pytestmark = pytest.mark.django_db
 
@@ -113,11 +114,7 @@ def _delete_channel(channel_id: int) -> None:
 
 
 def _until_waiting_or_done(other: threading.Thread) -> None:
-    with connection.cursor() as cursor:
-        while other.is_alive():
-            cursor.execute("select count(*) from pg_locks where not granted")
-            if cursor.fetchone()[0]:
-                return
+    eventually(lambda: not other.is_alive() or somebody_waits_for_a_lock())
 
 
 def _delete_while_a_fact_is_written(channel_id: int) -> None:

@@ -16,7 +16,7 @@ from crm.trials import layers
 from crm.trials.drawing import draw, new_salt, undraw
 from crm.trials.models import CONTROL, Assignment, Trial
 from tests import factories
-from tests.waiting import eventually
+from tests.waiting import eventually, somebody_waits_for_a_lock
 
 pytestmark = pytest.mark.django_db
 NOW = timezone.now()
@@ -118,9 +118,9 @@ def test_a_drawn_trial_stays_as_it_is():
 
 
 def _two_at_once() -> list[object]:
-    """What two draws answer when the second begins before the first has committed."""
+    """What two draws answer when the second begins before the first has committed, in order."""
     audience, agents, by = audience_of(8)
-    trial, answers = trial_of(audience), []
+    trial, answers = trial_of(audience), {}
     written, may_commit = threading.Event(), threading.Event()
 
     def once(*, is_first: bool) -> None:
@@ -130,9 +130,9 @@ def _two_at_once() -> list[object]:
                 if is_first:
                     written.set()
                     may_commit.wait(20)
-            answers.append(n)
+            answers[is_first] = n
         except Exception as error:
-            answers.append(type(error).__name__)
+            answers[is_first] = type(error).__name__
         finally:
             connection.close()
 
@@ -140,17 +140,11 @@ def _two_at_once() -> list[object]:
     threads[0].start()
     assert written.wait(20)
     threads[1].start()
-    with connection.cursor() as cursor:
-
-        def somebody_waits() -> bool:
-            cursor.execute("select count(*) from pg_locks where not granted")
-            return cursor.fetchone()[0] > 0
-
-        eventually(somebody_waits)
+    eventually(somebody_waits_for_a_lock)
     may_commit.set()
     for thread in threads:
         thread.join()
-    return answers
+    return [answers[True], answers[False]]
 
 
 @pytest.mark.django_db(transaction=True)
