@@ -158,7 +158,7 @@ def test_the_rules_page_tells_quiet_hours_in_force_and_to_come_and_whose_clock(c
     quiet("sunday", 0, 9, valid_from=timezone.now() + timedelta(days=9))
     told = client.get(address).content.decode()
     assert "22:00–08:00 Asia/Shanghai · 群发、gone" in told
-    assert "00:00–09:00 Asia/Shanghai · 所有发送" in told
+    assert "00:00–09:00 Asia/Shanghai · 所有主动触达" in told
     assert "即将生效" in told and "超过 12 小时的不再发出" in told and "不逐人换算" in told
 
 
