@@ -53,7 +53,10 @@ class Found:
 
 
 class Evaluation:
-    """One rule, one reading of the index."""
+    """One rule, one reading of the index.
+
+    Whoever finds something is told among whom it is asked for, and may answer for more than these.
+    """
 
     def __init__(self, rule: Node, setting: Setting, words: dict[tuple[str, str], int]) -> None:
         self.setting, self.words = setting, words
@@ -138,21 +141,27 @@ class Evaluation:
         return Found(BitMap.intersection(*without) - union, inverted=True)
 
     def _all(self, node: Group, among: BitMap) -> Found:
-        """Smallest sets first; random shares last, because they are drawn person by person."""
-        quick = [part for part in node.parts if not isinstance(part, Bucket)]
-        found = [self._find(part, among) for part in quick]
+        """What costs least first, so that what costs more is asked about fewer.
+
+        A number takes some dozen operations on everybody it is asked of, a random share is drawn
+        person by person.
+        """
+        stored = [part for part in node.parts if not isinstance(part, Span | Bucket)]
+        found = [self._find(part, among) for part in stored]
         kept = sorted((one.bits for one in found if not one.inverted), key=len)
         dropped = [one.bits for one in found if one.inverted]
-        shares = [part for part in node.parts if isinstance(part, Bucket)]
-        if not kept and not shares:
+        worked_out = [
+            part for kind in (Span, Bucket) for part in node.parts if isinstance(part, kind)
+        ]
+        if not kept and not worked_out:
             return Found(BitMap.union(*dropped) if dropped else BitMap(), inverted=True)
         result = kept[0] if kept else among
         for bits in kept[1:]:
             result = result & bits
         for bits in dropped:
             result = result - bits
-        for share in shares:
-            result = self._bucket(share, result).bits
+        for part in worked_out:
+            result = self._find(part, result).bits
         return Found(result)
 
     def _choice(self, node: Choice, among: BitMap) -> Found:
@@ -174,7 +183,7 @@ class Evaluation:
     def _span(self, node: Span, among: BitMap) -> Found:
         dim, shift = dims.SLICED[node.field]
         low, high = self._limits(node, shift)
-        exists = self._value((dim, dims.EXISTS))
+        exists = self._value((dim, dims.EXISTS)) & among
         digits = [self.values.get((dim, bit)) for bit in range(self._digits(dim))]
         found = exists
         if low is not None and low > 0:
