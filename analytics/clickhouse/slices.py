@@ -18,9 +18,8 @@ from analytics.clickhouse.conditions import cents_of, meets, text_of
 from analytics.clickhouse.connection import WarehouseRefused, text
 from analytics.clickhouse.source import ClickHouseSource
 from analytics.events import budget
-from analytics.events.columns import from_arrays
+from analytics.events.columns import Part, from_arrays
 from analytics.events.facts import DIMENSIONS
-from analytics.events.folding import Part
 from analytics.events.live import STAGES, given_back
 from analytics.events.source import NOBODY, ConditionLike, Texts, Value
 

@@ -9,8 +9,8 @@ import numpy as np
 from django.utils.translation import gettext as _
 
 from analytics.clickhouse.connection import Warehouse, WarehouseRefused, warehouse
+from analytics.events.columns import Part
 from analytics.events.datasets import DatasetSource
-from analytics.events.folding import Part
 from analytics.events.live import LiveSource
 from analytics.events.source import Value
 from crm.customers.models import Customer

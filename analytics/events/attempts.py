@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from analytics.events import chains, kernel
-from analytics.events.columns import NO_ROWS, Columns, Dimension, carried, sealed
-from analytics.events.folding import Axis, Folded, Part
+from analytics.events.columns import NO_ROWS, Columns, Dimension, Part, carried, sealed
+from analytics.events.folding import Axis, Folded
 
 _NOTHING = np.empty(0, np.uint8)
 

@@ -20,6 +20,8 @@ from psycopg.errors import QueryCanceled
 
 from crm.shared.errors import DomainError
 
+# What one question folds with.
+THREADS = min(8, len(os.sched_getaffinity(0)))
 NICENESS = 5
 LOOKS_EVERY = 0.3
 

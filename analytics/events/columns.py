@@ -96,6 +96,14 @@ class Columns:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A table of events of which `skip` (one flag per customer row) leaves customers out."""
+
+    columns: Columns
+    skip: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
 class Events:
     """Decoded events in order of recording; a dimension holds ids, 0 for none."""
 

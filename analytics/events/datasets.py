@@ -20,8 +20,7 @@ from django.utils import timezone
 from psycopg import sql
 
 from analytics.events import facts
-from analytics.events.columns import Dictionary, Events, tabulated
-from analytics.events.folding import Part
+from analytics.events.columns import Dictionary, Events, Part, tabulated
 from analytics.events.properties import cents_of, meets, text_of
 from analytics.events.refresh import database_identity
 from analytics.events.snapshots import BUCKET_BITS, Snapshot, Writer, current

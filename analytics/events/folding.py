@@ -5,7 +5,6 @@ a question. Block results are small, so memory does not grow with the number of 
 the caller asks to keep the people.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,11 +14,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from analytics.events import budget, kernel
-from analytics.events.columns import Columns, Dimension, sealed
+from analytics.events.budget import THREADS
+from analytics.events.columns import Columns, Dimension, Part, sealed
 
 BLOCK_CUSTOMERS = 1 << 16
 BLOCK_EVENTS = 1 << 20
-THREADS = min(8, len(os.sched_getaffinity(0)))
 
 
 @dataclass(frozen=True)
@@ -56,14 +55,6 @@ class Plan:
     @property
     def cells(self) -> int:
         return int(np.prod([axis.width for axis in self.axes], dtype=np.int64))
-
-
-@dataclass(frozen=True)
-class Part:
-    """A table of events of which `skip` (one flag per customer row) leaves customers out."""
-
-    columns: Columns
-    skip: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ import numpy as np
 from django.conf import settings
 
 from analytics.events import kernel
-from analytics.events.folding import Folded, Part
+from analytics.events.columns import Part
+from analytics.events.folding import Folded
 
 KEPT_SECONDS = 30 * 60
 ROOM_BYTES = 2 << 30

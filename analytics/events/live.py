@@ -15,8 +15,7 @@ from django.utils.translation import gettext as _
 from psycopg import sql
 
 from analytics.events import facts
-from analytics.events.columns import Columns, Events, from_arrays
-from analytics.events.folding import Part
+from analytics.events.columns import Columns, Events, Part, from_arrays
 from analytics.events.properties import cents_of, meets, text_of
 from analytics.events.refresh import usable_snapshot
 from analytics.events.snapshots import Snapshot

@@ -10,9 +10,8 @@ from functools import cached_property
 
 import numpy as np
 
-from analytics.events.columns import Columns, from_arrays
+from analytics.events.columns import Columns, Part, from_arrays
 from analytics.events.facts import joined
-from analytics.events.folding import Part
 from analytics.events.source import NOBODY, ConditionLike, Source, Texts, Value
 
 

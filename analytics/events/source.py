@@ -10,8 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from analytics.events.columns import Columns
-from analytics.events.folding import Part
+from analytics.events.columns import Columns, Part
 
 UNKNOWN_KEY = ""
 NOBODY = np.empty(0, np.int64)

@@ -8,8 +8,8 @@ import numpy as np
 
 from analytics.events import chains, kernel
 from analytics.events.attempts import ChainPlan, fold_attempts
-from analytics.events.columns import Dimension, from_arrays, sealed
-from analytics.events.folding import Axis, Folded, Part, Plan, fold_parts
+from analytics.events.columns import Dimension, Part, from_arrays, sealed
+from analytics.events.folding import Axis, Folded, Plan, fold_parts
 
 
 def warm_up() -> None:

@@ -104,7 +104,8 @@ _RIVAL_FIGURES = ("wall_s", "cpu_s", "cold_s", "peak_mb", "bytes_per_event", "ve
 
 def _ask_ours(path: Path, runs: int) -> dict[str, Any]:
     """The product's engine on the mapped snapshot, and the fold alone on arrays in memory."""
-    from analytics.events.folding import Part, Plan, fold_parts
+    from analytics.events.columns import Part
+    from analytics.events.folding import Plan, fold_parts
     from analytics.events.snapshots import current
     from analytics.events.source import TableSource
     from analytics.events.warmup import warm_up

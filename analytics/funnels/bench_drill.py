@@ -21,6 +21,7 @@ from django.conf import settings
 from django.core.management.base import CommandParser
 
 from analytics.events.benching import in_a_process, peak_mb, timed
+from analytics.events.columns import Part
 from analytics.funnels.benchdata import (
     EVENTS_PER_CUSTOMER,
     SEED,
@@ -209,7 +210,6 @@ def _keys(cell: Any) -> dict[str, str] | None:
 
 def _team_of(company: Any) -> Any:
     """The same events as somebody sees them whose team has one customer in ten."""
-    from analytics.events.folding import Part
 
     class Team(type(company)):
         @property

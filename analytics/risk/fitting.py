@@ -9,8 +9,6 @@ taking a huge weight; the intercept is free.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import expit
 
 from crm.risk.features import FEATURES, taken
 
@@ -28,6 +26,10 @@ class Fit:
 
     def probabilities(self, raw: np.ndarray) -> np.ndarray:
         """The probability of a deletion for rows of raw features."""
+        from scipy.special import (
+            expit,  # Heavy, and needed where probabilities are worked out only.
+        )
+
         return expit(self.intercept + (design(raw) - self.means) / self.sds @ self.weights)
 
     def as_rows(self) -> list[dict[str, float | str]]:
@@ -50,6 +52,9 @@ def design(raw: np.ndarray) -> np.ndarray:
 
 def fit(raw: np.ndarray, deleted: np.ndarray) -> Fit:
     """The weights that explain these outcomes best, less the penalty."""
+    from scipy.optimize import minimize
+    from scipy.special import expit
+
     features = design(raw)
     means, sds = features.mean(axis=0), features.std(axis=0)
     sds = np.where(sds > 1e-9, sds, 1.0)

@@ -5,7 +5,6 @@ from math import exp, log, sqrt
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 
 from analytics.charts.rates import Rate, Z
 
@@ -24,6 +23,8 @@ def auc(probabilities: np.ndarray, deleted: np.ndarray, customers: np.ndarray) -
 
     The interval is symmetric on the scale of log odds, which keeps it between 0 and 1.
     """
+    from scipy.stats import rankdata  # Heavy: a second when it is first used.
+
     yes = deleted == 1
     n_yes, n_no = int(yes.sum()), int((~yes).sum())
     # How far each touch is ahead of the other side, ties by half.

@@ -1,5 +1,6 @@
 from django.urls import path
 
+import analytics.segments.figures  # noqa: F401 - registers what can be opened
 from analytics.segments import views, views_audience, views_over_time
 from analytics.segments.api import SegmentCountView
 

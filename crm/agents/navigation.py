@@ -12,7 +12,6 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override, pgettext_lazy
-from pypinyin import Style, lazy_pinyin
 
 from crm.agents.access import Permission
 
@@ -178,6 +177,8 @@ def _current(path: str, urls: list[str]) -> str | None:
 @lru_cache(maxsize=64)
 def _search_words(place: Place) -> str:
     """What the palette matches: both languages, pinyin and initials of the Chinese name."""
+    from pypinyin import Style, lazy_pinyin  # Heavy, see `crm.shared.text`.
+
     with override("zh-hans"):
         chinese = str(place.label)
     with override("en"):

@@ -9,8 +9,6 @@ import re
 import unicodedata
 from itertools import pairwise
 
-from pypinyin import Style, lazy_pinyin
-
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _MAX_TERMS = 120
 
@@ -23,11 +21,15 @@ def clean_text(value: str, *, limit: int | None = None) -> str:
 
 def sort_key(name: str) -> str:
     """Pinyin for ordering names, lower case; other scripts stay as they are."""
+    from pypinyin import lazy_pinyin  # Heavy: its tables take a quarter of a second to read.
+
     return "".join(lazy_pinyin(clean_text(name, limit=64))).lower()[:128]
 
 
 def search_terms(*names: str) -> list[str]:
     """Characters, pairs, pinyin syllables, whole pinyin and initials, without repeats."""
+    from pypinyin import Style, lazy_pinyin
+
     terms: dict[str, None] = {}
     for name in names:
         text = clean_text(name, limit=64).lower()

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from analytics.events import chains, kernel
 from analytics.events.attempts import ChainPlan, fold_attempts
-from analytics.events.columns import from_arrays
-from analytics.events.folding import Part, fold_parts
+from analytics.events.columns import Part, from_arrays
+from analytics.events.folding import fold_parts
 from tests.analytics.oracle import attempts, judge
 
 ORDERS = {"ordered": 0, "strict_increase": 1, "any": 2, "strict": 3}

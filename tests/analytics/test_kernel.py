@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.events import kernel
-from analytics.events.columns import from_arrays
-from analytics.events.folding import Part, Plan, fold_parts
+from analytics.events.columns import Part, from_arrays
+from analytics.events.folding import Plan, fold_parts
 from tests.analytics.oracle import Verdict, judge
 
 SECOND = 1_000_000

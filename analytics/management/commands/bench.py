@@ -34,6 +34,7 @@ def benches() -> dict[str, ModuleType]:
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # They load every page; installing runs them.
     help = "Measure one promise of the product against a rival in the same run."
 
     def add_arguments(self, parser: CommandParser) -> None:

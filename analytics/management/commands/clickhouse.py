@@ -19,6 +19,7 @@ VERIFY_EVERY = 3_600
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # They load every page; installing runs them.
     help = (
         "load: bring over the facts that are new, delete what was erased, put right what differs;"
         " rebuild: the same from nothing. CLICKHOUSE_URL names the server. With --follow it goes on"

@@ -11,6 +11,7 @@ from analytics.events.snapshots import Snapshot, damaged_files, size_on_disk
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # They load every page; installing runs them.
     help = (
         "rebuild: write all columns anew; refresh: only what changed; verify: check sums; status;"
         " compile: make the funnel kernel ready, so that the first question does not wait."

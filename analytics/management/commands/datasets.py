@@ -17,6 +17,7 @@ from crm.shared.errors import DomainError
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # They load every page; installing runs them.
     help = (
         "List the datasets that import events FILE --dataset NAME has made, or drop one with "
         "everything it holds, its column files and its copy in ClickHouse too."

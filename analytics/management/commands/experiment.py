@@ -15,6 +15,7 @@ from crm.shared.errors import DomainError
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # They load every page; installing runs them.
     help = (
         "Judge a randomised experiment from a file of units: sample ratio, difference and lift "
         "with 95 % intervals, CUPED where covariates are given. Example: experiment --file f.csv "

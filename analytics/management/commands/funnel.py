@@ -14,6 +14,7 @@ from crm.shared.errors import DomainError
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # They load every page; installing runs them.
     help = (
         "Count who reached each step of a funnel. Example: funnel --steps "
         "'friend_added,group_joined,order_paid[amount>=2000]' --window 30d --breakdown channel"

@@ -14,6 +14,7 @@ from crm.shared.errors import DomainError
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # They load every page; installing runs them.
     help = (
         "Count what happens after an event, or before it. Example: paths --event friend_added "
         "--window 7d --depth 3 --json"

@@ -14,6 +14,7 @@ from crm.shared.errors import DomainError
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # They load every page; installing runs them.
     help = (
         "Count who comes back, cohort by cohort. Example: retention --birth order_paid "
         "--return order_paid --period week --kind on"

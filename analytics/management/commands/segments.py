@@ -17,6 +17,7 @@ from crm.shared.errors import DomainError
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # They load every page; installing runs them.
     help = (
         "refresh or rebuild the bitmaps; count a rule; verify that bitmaps and SQL agree on it. "
         """Example: segments count --rule '{"field": "orders", "from": 2}' --json"""

@@ -11,6 +11,7 @@ from analytics.standing.proof import prove
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # They load every page; installing runs them.
     help = (
         "prove: hold cubes, state and a full fold of the facts against one another (exit 1 on"
         " drift); rebuild: the same, and repair what differs; merge: add up appended differences."

@@ -14,6 +14,7 @@ from crm.shared.errors import DomainError
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # They load every page; installing runs them.
     help = (
         "Count who went from which stage to which between the ends of two days; the counts sum to "
         "all customers. Example: transitions --from 2026-10-31 --to 2026-11-30 --json"

@@ -37,6 +37,7 @@ ROLES = (Role.AGENT, Role.LEAD, Role.OPERATOR, Role.MANAGER, Role.REVIEWER, Role
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # They load every page; installing runs them.
     help = (
         "Create one login per role (agent, lead, operator, manager, reviewer, admin) and a service "
         "user, link them to synced agents and departments, and name the channels and member tiers "

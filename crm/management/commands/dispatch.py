@@ -14,6 +14,7 @@ PAUSE_SECONDS = 1.0
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # They load every page; installing runs them.
     help = "Carry out due outbox items (moments, reminders, cancellations)."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

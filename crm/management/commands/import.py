@@ -24,6 +24,7 @@ SHOWN = 10
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # They load every page; installing runs them.
     help = (
         "Import a .csv, .xlsx or .jsonl file of customers, orders, events, routes or members. All "
         "rows or none: one bad row leaves everything as it was. The same file twice changes "

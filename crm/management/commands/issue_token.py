@@ -14,6 +14,7 @@ MAX_DAYS = 366
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # They load every page; installing runs them.
     help = "Issue an API token for an account. It is printed once and kept only as a hash."
 
     def add_arguments(self, parser: CommandParser) -> None:

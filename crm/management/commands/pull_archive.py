@@ -16,6 +16,7 @@ from crm.archive.queries import archive_health
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # They load every page; installing runs them.
     help = "Fetch new messages of the chat archive and their files, until there are no more."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -11,6 +11,7 @@ from crm.sync.models import Reconcile, SyncObject, SyncRun
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # They load every page; installing runs them.
     help = "Read everything WeCom lists and bring our rows up to it; an interrupted run goes on."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
