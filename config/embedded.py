@@ -345,7 +345,7 @@ class Keeper:
 
 
 def main(arguments: list[str]) -> int:
-    """`keep STATE [--throwaway]`, or `url` to print this state's database address."""
+    """`keep STATE [--throwaway]`, `wipe STATE`, or `url` to print this state's database address."""
     if arguments[:1] == ["keep"] and len(arguments) > 1:
         state = Path(arguments[1])
         lock = Lock(state / "keeper.lock")
@@ -356,7 +356,11 @@ def main(arguments: list[str]) -> int:
     if arguments == ["url"]:
         print(environment(state_folder())["DATABASE_URL"])
         return 0
-    print("usage: python -m config.embedded (keep STATE [--throwaway] | url)", file=sys.stderr)
+    if arguments[:1] == ["wipe"] and len(arguments) == 2:
+        wipe(Path(arguments[1]).resolve(), wait=60)
+        return 0
+    usage = "usage: python -m config.embedded (keep STATE [--throwaway] | wipe STATE | url)"
+    print(usage, file=sys.stderr)
     return 2
 
 

@@ -32,8 +32,13 @@ def bench_in(
     """What ``bench NAME ARGUMENTS`` answers on the new servers of ``folder``."""
     command = ["bench", name, "--json", *arguments]
     inner = f"from django.core.management import call_command; call_command(*{command!r})"
-    manage(folder, "migrate", "--verbosity", "0", env=env)
-    return json.loads(manage(folder, "shell", "-v0", "-c", inner, env=env).splitlines()[-1])
+    try:
+        manage(folder, "migrate", "--verbosity", "0", env=env)
+        return json.loads(manage(folder, "shell", "-v0", "-c", inner, env=env).splitlines()[-1])
+    finally:
+        # The databases of root lie elsewhere, and would stay there when the folder goes.
+        wiping = [sys.executable, "-m", "config.embedded", "wipe", str(Path(folder) / "state")]
+        subprocess.run(wiping, cwd=settings.BASE_DIR, check=False)
 
 
 def manage(folder: str, *arguments: str, env: dict[str, str] | None = None) -> str:
