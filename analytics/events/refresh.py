@@ -6,7 +6,7 @@ transactions that were writing facts at that moment. New writers are never held 
 """
 
 import time
-from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,9 +17,10 @@ from django.db import connection
 from django.utils import timezone
 from psycopg import sql
 
-from analytics.events import facts
-from analytics.events.columns import Dictionary, Events, tabulated
+from analytics.events import budget, facts
+from analytics.events.columns import Dictionary, tabulated
 from analytics.events.snapshots import BUCKET_BITS, Snapshot, Writer, current
+from analytics.events.spilling import Spill
 from crm.timeline.models import Fact, FactRemoval
 
 STALE_AFTER = timedelta(hours=6)
@@ -109,15 +110,17 @@ def _write_version(earlier: Snapshot | None, upto: int) -> Snapshot:
     kinds, dictionaries = _dictionaries(earlier)
     changed = _changed_buckets(earlier, upto)
     writer = Writer(columns_root(), now.astimezone(UTC).strftime("%Y%m%dT%H%M%S%f"))
-    newest = earlier.data_time if earlier else datetime.fromtimestamp(0, UTC)
-
-    def saw(recorded: datetime) -> None:
-        nonlocal newest
-        newest = max(newest, recorded)
-
-    for number, events in _bucketed_facts(changed, upto, saw):
-        writer.write(number, tabulated(events, kinds, dictionaries))
-    if earlier and changed is not None:
+    if changed is None:
+        newest = _write_everything(writer, upto, kinds, dictionaries)
+    else:
+        newest = earlier.data_time
+        for number in changed:
+            found = list(facts.facts_up_to(upto, *_customers_of(number)))
+            if found:
+                newest = max([newest, *(block.recorded_at for block in found)])
+                events = facts.joined([block.events for block in found])
+                writer.write(number, tabulated(events, kinds, dictionaries))
+    if changed is not None:
         for bucket in earlier.manifest["buckets"]:
             if bucket["number"] not in changed:
                 writer.link(earlier, bucket)
@@ -133,27 +136,25 @@ def _write_version(earlier: Snapshot | None, upto: int) -> Snapshot:
     return snapshot
 
 
-def _bucketed_facts(
-    changed: list[int] | None, upto: int, saw: Callable[[datetime], None]
-) -> Iterator[tuple[int, Events]]:
-    """Each bucket's events; `changed` None means all of them, read in one pass."""
-    ranges = [(0, 1 << 62)]
-    if changed is not None:
-        ranges = [(number << BUCKET_BITS, (number + 1) << BUCKET_BITS) for number in changed]
-    for low, high in ranges:
-        gathered: list[Events] = []
-        open_bucket = -1
-        for block in facts.facts_up_to(upto, low, high):
-            saw(block.recorded_at)
-            numbers = block.events.customers >> BUCKET_BITS
-            for number in np.unique(numbers).tolist():
-                if number != open_bucket and gathered:
-                    yield open_bucket, facts.joined(gathered)
-                    gathered = []
-                open_bucket = number
-                gathered.append(block.events.chosen(numbers == number))
-        if gathered:
-            yield open_bucket, facts.joined(gathered)
+def _write_everything(
+    writer: Writer, upto: int, kinds: Dictionary, dictionaries: dict[str, Dictionary]
+) -> datetime:
+    """Write every bucket; when the newest of all facts was recorded."""
+    with writer.aside() as folder:
+        spill = Spill(folder / "facts", BUCKET_BITS)
+        spill.fill(upto)
+
+        def write(number: int) -> None:
+            writer.write(number, tabulated(spill.events(number), kinds, dictionaries))
+
+        # Not within the budget of whoever asked: a build that is begun is worth ending.
+        with ThreadPoolExecutor(budget.THREADS, initializer=budget.step_back) as pool:
+            list(pool.map(write, list(spill.numbers)))
+    return spill.newest
+
+
+def _customers_of(number: int) -> tuple[int, int]:
+    return number << BUCKET_BITS, (number + 1) << BUCKET_BITS
 
 
 def _dictionaries(earlier: Snapshot | None) -> tuple[Dictionary, dict[str, Dictionary]]:

@@ -10,7 +10,8 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -159,6 +160,14 @@ class Writer:
                 "arrays": {label: _save(folder / label, array) for label, array in arrays.items()},
             }
         )
+
+    @contextmanager
+    def aside(self) -> Iterator[Path]:
+        """A folder for what is only needed while writing; it goes with a build that dies, too."""
+        folder = self.building / "aside"
+        folder.mkdir()
+        yield folder
+        shutil.rmtree(folder)
 
     def link(self, earlier: Snapshot, bucket: dict[str, Any]) -> None:
         """Take over an unchanged bucket of an earlier version, without copying it."""

@@ -5,9 +5,11 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from django.db import connection
+from django.db import connection, transaction
+from django.db.models import Max
 
-from analytics.events import snapshots
+from analytics.events import facts, snapshots
+from analytics.events.columns import tabulated
 from analytics.events.live import LiveSource
 from analytics.events.refresh import WritersBusy, columns_root, is_refresh_due, refresh
 from analytics.events.snapshots import current, damaged_files
@@ -15,7 +17,8 @@ from analytics.events.tasks import refresh_columns
 from analytics.funnels.engine import answer, levels, people
 from analytics.funnels.parsing import parse_steps
 from analytics.funnels.question import Question, Step
-from crm.timeline.actions import NewFact, append_facts
+from crm.timeline.actions import NewFact, append_facts, forget_facts, move_facts
+from crm.timeline.models import Fact
 from tests import factories
 from tests.analytics.oracle import judge
 
@@ -288,3 +291,53 @@ def append(happened, customers):
         ],
         now=factories.at(1),
     )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_facts_read_as_they_lie_become_what_the_database_would_have_sorted(monkeypatch, seed):
+    monkeypatch.setattr("analytics.events.refresh.BUCKET_BITS", 2)
+    monkeypatch.setattr("analytics.events.facts._PAGES", 1)
+    dice = random.Random(seed)
+    customers = [factories.make_customer() for _n in range(11)]
+    agent, channel = factories.make_agent(), factories.make_channel()
+    for number in range(250):
+        moment = factories.at(dice.randrange(5)) + timedelta(microseconds=dice.choice([0, 0, 7]))
+        known = {"agent_id": agent.pk} if dice.random() < 0.5 else {"channel_id": channel.pk}
+        who, kind = dice.choice(customers), dice.choice(["friend_added", "group_joined"])
+        factories.make_fact(who, kind, moment, source_key=f"lie{number}", **known)
+    # What was taken away leaves holes, and once they are swept newer facts lie in them.
+    with transaction.atomic():
+        forget_facts(customers[1].pk, now=factories.at(9))
+        move_facts(gone=customers[2].pk, kept=customers[3].pk, now=factories.at(9))
+    with connection.cursor() as cursor:
+        cursor.execute("vacuum crm_fact")
+    for number in range(60):
+        factories.make_fact(
+            customers[0], "group_joined", factories.at(1), source_key=f"new{number}"
+        )
+    with connection.cursor() as cursor:
+        cursor.execute("select id from crm_fact order by ctid")
+        lying = [pk for (pk,) in cursor.fetchall()]
+    assert lying != sorted(lying)
+    snapshot = refresh(everything=True)
+    assert len(snapshot.buckets) > 2
+    for bucket, columns in zip(snapshot.manifest["buckets"], snapshot.buckets, strict=True):
+        low, high = bucket["number"] << 2, (bucket["number"] + 1) << 2
+        blocks = list(facts.facts_up_to(snapshot.upto, low, high))
+        [kinds, dictionaries] = snapshot.dictionaries()
+        sorted_there = tabulated(facts.joined([one.events for one in blocks]), kinds, dictionaries)
+        rows = np.arange(columns.customers)
+        for name in ("customers", "at_micros", "kinds"):
+            ours, theirs = (getattr(one.events_of(rows), name) for one in (columns, sorted_there))
+            assert ours.tolist() == theirs.tolist()
+        for name in ("agent", "channel"):
+            ours, theirs = (one.events_of(rows).dimensions[name] for one in (columns, sorted_there))
+            assert ours.tolist() == theirs.tolist()
+    assert snapshot.events == Fact.unsafe_all.count()
+    assert snapshot.data_time == Fact.unsafe_all.aggregate(last=Max("recorded_at"))["last"]
+
+
+def test_a_table_without_facts_makes_a_snapshot_without_events():
+    snapshot = refresh(everything=True)
+    assert (snapshot.events, snapshot.buckets) == (0, ())
+    assert not (snapshot.path / "aside").exists()
