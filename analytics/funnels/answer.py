@@ -1,8 +1,9 @@
 """The answer to a funnel question: figures per step and per cell, each of which opens."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,12 +12,12 @@ from analytics.events.source import Value
 from analytics.funnels.question import Question
 
 
-@dataclass(frozen=True)
-class StepFigures:
+class StepFigures(NamedTuple):
     """One step: who reached it and what became of them; see `question` for the three states.
 
     `median_seconds` and `p90_seconds` run from the entry to this step, over those who reached it;
-    `value_cents` is the sum of the question's value over their events of this step.
+    `value_cents` is the sum of the question's value over their events of this step. A tuple:
+    answers have thousands of them, and objects take ten times as long to make.
     """
 
     number: int
@@ -127,38 +128,65 @@ def step_figures(
 
     States are settled, open and young; see `kernel`.
     """
-    reached = _at_least(counts.sum(axis=1))
-    settled = _at_least(counts[:, 0])
-    states = counts.tolist()
-    figures = []
-    for k, (step, label) in enumerate(names):
-        last = k + 1 == len(names)
-        median, p90 = quantiles[k] if quantiles else (None, None)
-        figures.append(
-            StepFigures(
-                number=k + 1,
-                step=step,
-                label=label,
-                reached=reached[k],
-                converted=reached[k] if last else reached[k + 1],
-                dropped=0 if last else sum(states[k]) - states[k][1],
-                open=0 if last else states[k][1],
-                reached_first=reached[0],
-                reached_previous=reached[k - 1] if k else reached[0],
-                median_seconds=median,
-                p90_seconds=p90,
-                value_cents=cents[k] if cents else None,
-                settled=settled[k],
-                settled_first=settled[0],
-                settled_previous=settled[max(k - 1, 0)],
-            )
+    [steps] = steps_of_cells(counts[np.newaxis], names, None if cents is None else [cents])
+    if not quantiles:
+        return steps
+    return tuple(
+        step._replace(median_seconds=median, p90_seconds=p90)
+        for step, (median, p90) in zip(steps, quantiles, strict=True)
+    )
+
+
+def steps_of_cells(
+    counts: np.ndarray, names: list[tuple[str, str]], cents: Sequence[list[int]] | None = None
+) -> list[tuple[StepFigures, ...]]:
+    """The same of many cells at once, from counts[cell, level - 1, state]; without quantiles."""
+    at_level = counts.sum(axis=2)
+    rows = zip(
+        _at_least(at_level).tolist(),
+        _at_least(counts[:, :, 0]).tolist(),
+        at_level.tolist(),
+        counts[:, :, 1].tolist(),
+        cents or [[None] * len(names)] * len(counts),
+        strict=True,
+    )
+    return [_steps(names, *row) for row in rows]
+
+
+def _steps(
+    names: list[tuple[str, str]],
+    reached: list[int],
+    settled: list[int],
+    stayed: list[int],
+    still_open: list[int],
+    cents: Sequence[int | None],
+) -> tuple[StepFigures, ...]:
+    last = len(names) - 1
+    return tuple(
+        StepFigures(
+            k + 1,
+            step,
+            label,
+            reached[k],
+            reached[k] if k == last else reached[k + 1],
+            0 if k == last else stayed[k] - still_open[k],
+            0 if k == last else still_open[k],
+            reached[0],
+            reached[max(k - 1, 0)],
+            None,
+            None,
+            cents[k],
+            settled[k],
+            settled[0],
+            settled[max(k - 1, 0)],
         )
-    return tuple(figures)
+        for k, (step, label) in enumerate(names)
+    )
 
 
-def _at_least(at_level: np.ndarray) -> list[int]:
-    """How many stand at each level or above."""
-    return at_level[::-1].cumsum()[::-1].tolist()
+def _at_least(at_level: np.ndarray) -> np.ndarray:
+    """How many stand at each level or above, by cell."""
+    return at_level[:, ::-1].cumsum(axis=1)[:, ::-1]
 
 
 def median_and_p90(values: np.ndarray) -> tuple[float | None, float | None]:

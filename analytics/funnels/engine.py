@@ -12,7 +12,13 @@ from analytics.events.folding import Folded, fold_parts, in_threads
 from analytics.events.kept import Keeper, Kept, KeptIds, in_state
 from analytics.events.source import Source, Value
 from analytics.funnels.amounts import Amounts
-from analytics.funnels.answer import Answer, CellFigures, median_and_p90, step_figures
+from analytics.funnels.answer import (
+    Answer,
+    CellFigures,
+    median_and_p90,
+    step_figures,
+    steps_of_cells,
+)
 from analytics.funnels.planning import Prepared, prepare
 from analytics.funnels.question import CUSTOMER, Question, QuestionRefused
 from analytics.funnels.resolving import check_figure, step_names
@@ -205,13 +211,10 @@ def _cell_figures(
     present = np.flatnonzero(entered)
     if question.breakdown != ("week",):
         present = present[np.argsort(-entered[present], kind="stable")]
-    return tuple(
-        CellFigures(
-            cells[i],
-            step_figures(totals[i], names, None, None if cents is None else cents[i].tolist()),
-        )
-        for i in present
+    steps = steps_of_cells(
+        totals[present], names, None if cents is None else cents[present].tolist()
     )
+    return tuple(CellFigures(cells[i], of) for i, of in zip(present.tolist(), steps, strict=True))
 
 
 def _wanted(question: Question, cells: list[list[str]], keys: dict[str, str]) -> list[int] | None:
