@@ -102,6 +102,8 @@ def weights_said(model: RiskModel | None) -> list[Said]:
             else ""
         )
         sign = "≤" if feature.is_below else "≥"
-        points = _("、").join(f"{sign} {limit} +{gives}" for limit, gives in feature.steps)
+        points = _("、").join(
+            f"{sign} {limit} {feature.unit} +{gives}" for limit, gives in feature.steps
+        )
         found.append(Said(str(feature.label), meaning, odds, points))
     return found

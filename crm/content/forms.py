@@ -32,7 +32,11 @@ def _number(label: Any, most: int) -> forms.IntegerField:
 class MaterialForm(forms.Form):
     """What it says, for whom, and how often."""
 
-    kind = forms.ChoiceField(label=_("种类"), choices=Kind.choices)
+    kind = forms.ChoiceField(
+        label=_("种类"),
+        choices=Kind.choices,
+        widget=forms.Select(attrs={"data-decides": True}),
+    )
     tier = forms.ChoiceField(
         label=_("级别"), choices=[c for c in Tier.choices if c[0] != Tier.GOLD]
     )

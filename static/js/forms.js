@@ -66,6 +66,24 @@ window.addEventListener("pageshow", (event) => {
   for (const button of document.querySelectorAll("form button:disabled")) button.disabled = false;
 });
 
+// <select data-decides>: parts of its form marked data-when="a b" are shown while it has one of these
+// values. A part in which something stands or is wrong is never put out of sight.
+const TYPED = "input:not([type=hidden]):not([type=checkbox]), select, textarea";
+
+function decide(select) {
+  for (const part of select.form.querySelectorAll("[data-when]")) {
+    const isMeant = part.dataset.when.split(" ").includes(select.value);
+    const isFilled = [...part.querySelectorAll(TYPED)].some((field) => field.value);
+    part.hidden = !isMeant && !isFilled && !part.querySelector("[aria-invalid=true]");
+  }
+}
+
+for (const select of document.querySelectorAll("select[data-decides]")) decide(select);
+document.addEventListener("change", (event) => {
+  const select = event.target.closest("select[data-decides]");
+  if (select) decide(select);
+});
+
 document.querySelector("[data-error-summary]")?.focus();
 
 const offline = document.querySelector("[data-offline]");

@@ -60,3 +60,24 @@ def test_what_is_typed_is_judged_beside_the_form(page_for):
     expect(lint).to_contain_text("27 / 4,000")
     page.locator("#id_text").fill("早安")
     expect(lint).to_contain_text("没有发现问题")
+
+
+def test_a_kind_shows_the_parts_that_it_has_and_hides_nothing_that_was_written(page_for):
+    page = page_for(make_user(Role.OPERATOR, username="yunying"))
+    page.goto(reverse("crm:content:new"))
+    kind, price = page.locator("#id_kind"), page.locator("#id_price")
+    card, blocks = (
+        page.locator(f"[aria-labelledby={name}-title]") for name in ("product", "blocks")
+    )
+    expect(card).to_be_hidden()
+    expect(blocks).to_be_hidden()
+    kind.select_option("product")
+    expect(card).to_be_visible()
+    price.fill("3880")
+    kind.select_option("article")
+    expect(blocks).to_be_visible()
+    expect(price).to_be_visible()
+    price.fill("")
+    kind.select_option("text")
+    expect(card).to_be_hidden()
+    expect(blocks).to_be_hidden()
