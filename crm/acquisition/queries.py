@@ -1,5 +1,6 @@
 """Welcomes in numbers: what became of the codes of the last days, and how fast."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,6 +11,7 @@ from django.db.models.aggregates import Aggregate
 
 from crm.acquisition.models import Welcome, WelcomeSent
 from crm.agents.models import User
+from crm.customers.models import Customer
 from crm.faces.models import Face
 
 SINCE = timedelta(days=7)
@@ -72,6 +74,13 @@ def recent_welcomes(user: User, *, now: datetime, outcome: str = "") -> Any:
     if outcome in Outcome.values:
         rows = rows.filter(outcome=outcome)
     return rows.select_related("agent", "welcome")
+
+
+def greeted(rows: Iterable[WelcomeSent], user: User) -> dict[str, Customer]:
+    """Who the people of some codes are, by their WeCom id, as far as the user may see them."""
+    asked = {row.external_userid for row in rows}
+    found = Customer.objects.for_user(user).filter(external_userid__in=asked)
+    return {customer.external_userid: customer for customer in found}
 
 
 def welcome_rules(user: User, *, now: datetime) -> Any:

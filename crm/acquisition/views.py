@@ -29,11 +29,15 @@ def welcome_list(request: HttpRequest) -> HttpResponse:
     now, outcome = timezone.now(), request.GET.get("outcome", "")
     sent = queries.recent_welcomes(request.user, now=now, outcome=outcome)
     page = keyset_page(sent, order=("-happened_at",), params=request.GET)
+    known = queries.greeted(page, request.user)
     context = {
         "rules": queries.welcome_rules(request.user, now=now),
         "summary": queries.welcome_summary(request.user, now=now),
         "page": page,
-        "rows": [(row, queries.LEVELS.get(row.outcome, "")) for row in page],
+        "rows": [
+            (row, queries.LEVELS.get(row.outcome, ""), known.get(row.external_userid))
+            for row in page
+        ],
         "outcome": outcome,
         "again": rules_at(now, channel=Channel.WELCOME),
     }

@@ -409,9 +409,11 @@ def test_the_page_tells_outcomes_and_speed(client, default):
         )
     client.force_login(make_user(Role.OPERATOR))
     page = client.get(reverse("crm:acquisition:welcomes"))
+    for _row, _level, customer in page.context["rows"]:
+        assert reverse("crm:customers:profile", args=[customer.pk]) in page.content.decode()
     summary = page.context["summary"]
     assert (summary.total, summary.p99_seconds) == (3, 2.0)
     assert sum(one.count for one in summary.outcomes) == 3
     late = client.get(reverse("crm:acquisition:welcomes") + "?outcome=late")
-    assert [row.code for row, _level in late.context["rows"]] == ["c2"]
+    assert [row.code for row, _level, _customer in late.context["rows"]] == ["c2"]
     assert Agent.unsafe_all.count() == 1
