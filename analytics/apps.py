@@ -2,8 +2,6 @@ from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
-from analytics.events.compiling import load_on_first_request
-
 
 class AnalyticsConfig(AppConfig):
     name = "analytics"
@@ -22,4 +20,3 @@ class AnalyticsConfig(AppConfig):
         post_migrate.connect(seed_rule, sender=self)
         self.registered = (freezing, sorting, sorts)
         report()
-        load_on_first_request()

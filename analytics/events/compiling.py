@@ -11,10 +11,8 @@ import sys
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from threading import Thread
 
 from django.conf import settings
-from django.core.signals import request_started
 
 _KERNELS = [Path(__file__).with_name(name) for name in ("kernel.py", "chains.py")]
 
@@ -46,23 +44,15 @@ def compile_in_a_process() -> None:
     )
 
 
-def load_on_first_request() -> None:
-    """In a process that serves pages, load the compiled kernel behind its first request.
+def load_what_questions_need() -> None:
+    """In a process that is going to serve pages, load what the first question would wait for.
 
-    Otherwise the first question would wait a second or two for numba. Where nothing is compiled
-    yet, nothing is done: compiling here would slow every page down.
+    Numba takes a second or two and scipy one, during which every other page of the process waits
+    too. Where nothing is compiled yet the kernel is left alone: compiling would hold up the start.
     """
-    request_started.connect(_load_in_background, dispatch_uid="load-funnel-kernel")
-
-
-def _load_in_background(**_signal: object) -> None:
-    request_started.disconnect(dispatch_uid="load-funnel-kernel")
+    import_module("scipy.stats")
     if is_compiled():
-        Thread(target=_load, name="load-funnel-kernel", daemon=True).start()
-
-
-def _load() -> None:
-    import_module("analytics.events.warmup").warm_up()
+        import_module("analytics.events.warmup").warm_up()
 
 
 def _step_back() -> None:
