@@ -63,7 +63,7 @@ class _Silent(Slice):
             " from crm_customer where id = any({}::bigint[]) order by id"
         ).format(sql.Literal([int(pk) for pk in ids]))
         found = facts.numbers(query, "id", "since")
-        return found["id"].astype(np.int64), found["since"].astype(np.int64)
+        return found["id"], found["since"]
 
 
 def _sources(source: ClickHouseSource) -> Iterator[Slice]:

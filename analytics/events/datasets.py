@@ -175,7 +175,7 @@ class DatasetSource:
 
     def cents(self, kind: int, name: str, part: int) -> np.ndarray:
         query = self._told(cents_of(name, own={}), part, _of_kind(kind))
-        return facts.numbers(query, "value")["value"].astype(np.int64)
+        return facts.numbers(query, "value")["value"]
 
     def matching(self, kind: int, tests: Sequence[ConditionLike], part: int) -> np.ndarray:
         met = sql.SQL("({})::int::bigint").format(meets(tests, own={}))

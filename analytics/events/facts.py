@@ -1,15 +1,14 @@
 """Reading facts out of PostgreSQL into arrays, by binary COPY.
 
-Rows have a fixed length because nulls become 0, so a block of bytes is an array without parsing.
-All facts are read in another shape: a column of some thousand pages at a time is one value, because
-a row of its own costs more than what it says.
+A column comes as one value, the bytes of an array: rows of their own cost a message of the protocol
+and a turn of Python each, which is more than what they say. Only what may not fit into memory comes
+row by row; these have a fixed length because nulls become 0.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import numpy as np
 from django.db import connection
@@ -27,13 +26,11 @@ _BLOCK = 1 << 20
 # What four bytes of seconds can hold; the importer and the API refuse other dates.
 IN_RANGE = "at >= '1970-01-01Z' and at < '2106-02-07Z'"
 _SELECT = """
-copy (
-    select id, customer_id, at, kind_id::bigint, coalesce(agent_id, 0), coalesce(channel_id, 0),
-           recorded_at
-    from crm_fact
-    where {where} and {in_range}
-    order by {order}
-) to stdout (format binary)
+select id, customer_id, at, kind_id::bigint, coalesce(agent_id, 0), coalesce(channel_id, 0),
+       recorded_at
+from crm_fact
+where {where} and {in_range}
+order by {order}
 """
 # A range of pages is read by TID; one statement sees one state of the table.
 _LYING = """
@@ -90,10 +87,10 @@ def _row_type(columns: tuple[str, ...]) -> np.dtype:
     return np.dtype(fields)
 
 
-def facts_up_to(upto: int, low: int, high: int) -> Iterator[Block]:
+def facts_up_to(upto: int, low: int, high: int) -> Block | None:
     """Facts with id <= upto of customers low <= id < high, by (customer, time, id)."""
-    where = "id <= %s and customer_id >= %s and customer_id < %s"
-    yield from _facts(where, "customer_id, at, id", (upto, low, high))
+    where = sql.SQL("id <= {} and customer_id >= {} and customer_id < {}")
+    return _facts(where.format(upto, low, high), "customer_id, at, id")
 
 
 def facts_as_they_lie(upto: int) -> Iterator[Raw]:
@@ -128,14 +125,13 @@ def _values(row: bytes) -> list[memoryview | None]:
 
 def facts_after(upto: int) -> Block | None:
     """Facts recorded after a snapshot, in order of recording; None where there are none."""
-    blocks = list(_facts("id > %s", "id", (upto,)))
-    if not blocks:
-        return None
-    return Block(
-        joined([block.events for block in blocks]),
-        np.concatenate([block.ids for block in blocks]),
-        max(block.recorded_at for block in blocks),
-    )
+    return _facts(sql.SQL("id > {}").format(upto), "id")
+
+
+def _facts(where: sql.Composable, order: str) -> Block | None:
+    query = sql.SQL(_SELECT).format(where=where, order=sql.SQL(order), in_range=sql.SQL(IN_RANGE))
+    found = numbers(query, *_COLUMNS, times=("at", "recorded"))
+    return _block(found) if len(found["id"]) else None
 
 
 def joined(events: list[Events]) -> Events:
@@ -151,16 +147,36 @@ def joined(events: list[Events]) -> Events:
     )
 
 
-def numbers(query: sql.Composable, *columns: str) -> np.ndarray:
-    """Rows of a query whose columns are all bigint and never null, as a structured array."""
-    blocks = list(stream(query, *columns))
-    return np.concatenate(blocks) if blocks else np.empty(0, _row_type(columns))
+def numbers(
+    query: sql.Composable, *columns: str, times: Sequence[str] = ()
+) -> dict[str, np.ndarray]:
+    """Columns of a query, all of them bigint (or of `times`, timestamptz) and never null.
 
-
-def stream(query: sql.Composable, *columns: str) -> Iterator[np.ndarray]:
-    """The same rows in blocks, for what does not fit into memory at once."""
-    statement = sql.SQL("copy ({}) to stdout (format binary)").format(query)
-    yield from _copy(statement, None, _row_type(columns))
+    Times are microseconds since 2000. A column comes as one value, for which PostgreSQL has a
+    gigabyte: ask for less than a hundred million rows.
+    """
+    sent = [
+        sql.SQL("string_agg({}({}), '')").format(
+            sql.SQL("timestamptz_send" if name in times else "int8send"), sql.Identifier(name)
+        )
+        for name in columns
+    ]
+    statement = sql.SQL(
+        "copy (select {sent} from ({query}) as found ({names})) to stdout (format binary)"
+    ).format(
+        sent=sql.SQL(", ").join(sent),
+        query=query,
+        names=sql.SQL(", ").join(map(sql.Identifier, columns)),
+    )
+    with connection.cursor() as cursor, cursor.copy(statement) as stream:
+        values, *_end = [bytes(message) for message in stream]
+    found = [value or b"" for value in _values(values[_HEADER:])]
+    if len({len(value) for value in found}) > 1:
+        raise ValueError("a column of the query is null in some rows")
+    return {
+        name: np.frombuffer(value, ">i8").astype(np.int64)
+        for name, value in zip(columns, found, strict=True)
+    }
 
 
 _ESCAPED = re.compile(r"\\(.)")
@@ -185,32 +201,27 @@ def _unescaped(text: str) -> str:
     return _ESCAPED.sub(lambda found: _MEANT.get(found[1], found[1]), text)
 
 
-def _facts(where: str, order: str, parameters: tuple[Any, ...]) -> Iterator[Block]:
-    yield from _blocks(_SELECT.format(where=where, order=order, in_range=IN_RANGE), parameters)
-
-
 def blocks_of(select: sql.Composable) -> Iterator[Block]:
-    """Rows of a query with the columns of `_SELECT`, all of them bigint, instants and not null."""
-    yield from _blocks(sql.SQL("copy ({}) to stdout (format binary)").format(select), None)
+    """Rows of a query with the columns of `_SELECT`, in blocks: for more than fits into memory."""
+    statement = sql.SQL("copy ({}) to stdout (format binary)").format(select)
+    for rows in _copy(statement, _row_type(_COLUMNS)):
+        yield _block({name: rows[name].astype(np.int64) for name in _COLUMNS})
 
 
-def _blocks(statement: Any, parameters: tuple[Any, ...] | None) -> Iterator[Block]:
-    for rows in _copy(statement, parameters, _row_type(_COLUMNS)):
-        events = Events(
-            rows["customer"].astype(np.int64),
-            rows["at"].astype(np.int64) + _EPOCH,
-            rows["kind"].astype(np.int64),
-            {name: rows[name].astype(np.int64) for name in DIMENSIONS},
-        )
-        recorded = timedelta(microseconds=int(rows["recorded"].max()))
-        yield Block(events, rows["id"].astype(np.int64), _ORIGIN + recorded)
+def _block(found: Mapping[str, np.ndarray]) -> Block:
+    events = Events(
+        found["customer"],
+        found["at"] + _EPOCH,
+        found["kind"],
+        {name: found[name] for name in DIMENSIONS},
+    )
+    recorded = timedelta(microseconds=int(found["recorded"].max()))
+    return Block(events, found["id"], _ORIGIN + recorded)
 
 
-def _copy(
-    query: Any, parameters: tuple[Any, ...] | None, row_type: np.dtype
-) -> Iterator[np.ndarray]:
+def _copy(statement: sql.Composable, row_type: np.dtype) -> Iterator[np.ndarray]:
     """Whole rows in blocks of about a megabyte; the last two bytes of the stream are its end."""
-    with connection.cursor() as cursor, cursor.copy(query, parameters) as stream:
+    with connection.cursor() as cursor, cursor.copy(statement) as stream:
         waiting, size, skipped = [], 0, _HEADER
         for message in stream:
             data = bytes(message)

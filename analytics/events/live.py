@@ -148,7 +148,7 @@ class LiveSource:
         ).format(value=value, present=present, customers=self._customers_of(part, "id"))
         rows = facts.numbers(query, "id", "value")
         columns = self.parts[part].columns
-        return columns.spread(rows["id"].astype(np.int64), rows["value"].astype(np.int64))
+        return columns.spread(rows["id"], rows["value"])
 
     def values(self, attribute: str, ids: Sequence[int]) -> dict[int, Value]:
         if attribute == "stage":
@@ -176,7 +176,7 @@ class LiveSource:
             "id",
             "since",
         )
-        ids, since = found["id"].astype(np.int64), found["since"].astype(np.int64)
+        ids, since = found["id"], found["since"]
         kept = np.ones(len(ids), bool) if self.allowed is None else np.isin(ids, self.allowed)
         for part in self.parts:
             # Derived facts alone leave `last_fact_at` empty, and a record may wait to be refreshed.
@@ -209,7 +209,7 @@ class LiveSource:
         of_kind = sql.SQL("kind_id = {}").format(sql.Literal(kind))
         found = facts.numbers(self._told(cents_of(name), part, of_kind), "value")["value"]
         self._check(len(found), self._count_of(kind, part))
-        return found.astype(np.int64)
+        return found
 
     def _told(
         self, expression: sql.Composable, part: int, where: sql.Composable = _EVERYTHING
@@ -283,4 +283,4 @@ def given_back(kind: int, customers: sql.Composable) -> tuple[np.ndarray, np.nda
         " where {customers} group by paid.id, paid.customer_id, paid.at order by paid.id"
     ).format(kind=sql.Literal(kind), customers=customers)
     found = facts.numbers(query, "customer", "at", "back")
-    return tuple(found[name].astype(np.int64) for name in ("customer", "at", "back"))
+    return tuple(found[name] for name in ("customer", "at", "back"))

@@ -115,11 +115,9 @@ def _write_version(earlier: Snapshot | None, upto: int) -> Snapshot:
     else:
         newest = earlier.data_time
         for number in changed:
-            found = list(facts.facts_up_to(upto, *_customers_of(number)))
-            if found:
-                newest = max([newest, *(block.recorded_at for block in found)])
-                events = facts.joined([block.events for block in found])
-                writer.write(number, tabulated(events, kinds, dictionaries))
+            if found := facts.facts_up_to(upto, *_customers_of(number)):
+                newest = max(newest, found.recorded_at)
+                writer.write(number, tabulated(found.events, kinds, dictionaries))
     if changed is not None:
         for bucket in earlier.manifest["buckets"]:
             if bucket["number"] not in changed:

@@ -323,9 +323,9 @@ def test_facts_read_as_they_lie_become_what_the_database_would_have_sorted(monke
     assert len(snapshot.buckets) > 2
     for bucket, columns in zip(snapshot.manifest["buckets"], snapshot.buckets, strict=True):
         low, high = bucket["number"] << 2, (bucket["number"] + 1) << 2
-        blocks = list(facts.facts_up_to(snapshot.upto, low, high))
+        block = facts.facts_up_to(snapshot.upto, low, high)
         [kinds, dictionaries] = snapshot.dictionaries()
-        sorted_there = tabulated(facts.joined([one.events for one in blocks]), kinds, dictionaries)
+        sorted_there = tabulated(block.events, kinds, dictionaries)
         rows = np.arange(columns.customers)
         for name in ("customers", "at_micros", "kinds"):
             ours, theirs = (getattr(one.events_of(rows), name) for one in (columns, sorted_there))

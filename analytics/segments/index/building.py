@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from psycopg import sql
 from pyroaring import BitMap
 
-from analytics.events.facts import stream
+from analytics.events.facts import numbers
 from analytics.events.refresh import newest_fact
 from analytics.segments.index import days
 from analytics.segments.index.bitmaps import bitmap
@@ -135,20 +135,14 @@ def _values(only: sql.SQL, **limits: Any) -> Iterator[Pairs]:
     with connection.cursor() as cursor:
         cursor.execute(narrowed(NEW_WORDS, "id"))
     names = ("customer", *(f"c{n}" for n in range(len(COLUMNS))))
-    blocks = list(stream(narrowed(ROWS, "crm_customer.id"), *names))
-    if blocks:
-        customers = np.concatenate([block["customer"] for block in blocks]).astype(np.int64)
+    found = numbers(narrowed(ROWS, "crm_customer.id"), *names)
+    if len(found["customer"]):
         for number, column in enumerate(COLUMNS):
-            values = np.concatenate([block[f"c{number}"] for block in blocks]).astype(np.int64)
-            yield column.dim, values, customers
+            yield column.dim, found[f"c{number}"], found["customer"]
     for dim, query in PAIRS:
-        blocks = list(stream(narrowed(query, CUSTOMER_COLUMN.get(dim, "customer_id")), "val", "id"))
-        if blocks:
-            yield (
-                dim,
-                np.concatenate([block["val"] for block in blocks]).astype(np.int64),
-                np.concatenate([block["id"] for block in blocks]).astype(np.int64),
-            )
+        found = numbers(narrowed(query, CUSTOMER_COLUMN.get(dim, "customer_id")), "val", "id")
+        if len(found["id"]):
+            yield dim, found["val"], found["id"]
 
 
 _SLICED = {column.dim for column in COLUMNS if column.is_sliced}

@@ -9,7 +9,7 @@ from django.db import connection
 from psycopg import sql
 from pyroaring import BitMap
 
-from analytics.events.facts import stream
+from analytics.events.facts import numbers
 from analytics.events.refresh import WritersBusy, settled_upto
 from analytics.segments.fields import INDEXED_PROPERTIES
 from analytics.segments.index.bitmaps import bitmap
@@ -59,7 +59,7 @@ def add_facts(after: int, version: int) -> int:
 def _add(low: int, high: int, version: int) -> None:
     places = {"low": sql.Literal(low), "high": sql.Literal(high)}
     zone = sql.Literal(settings.CORP_TIME_ZONE)
-    blocks = list(stream(sql.SQL(_PLAIN).format(zone=zone, **places), *_NAMES))
+    lots = [numbers(sql.SQL(_PLAIN).format(zone=zone, **places), *_NAMES)]
     for kind, names in INDEXED_PROPERTIES.items():
         for name in names:
             meant = places | {
@@ -69,11 +69,12 @@ def _add(low: int, high: int, version: int) -> None:
             }
             with connection.cursor() as cursor:
                 cursor.execute(sql.SQL(_NEW_WORDS).format(**meant))
-            blocks += stream(sql.SQL(_BY_WORD).format(zone=zone, **meant), *_NAMES)
-    if not blocks:
+            lots.append(numbers(sql.SQL(_BY_WORD).format(zone=zone, **meant), *_NAMES))
+    kinds, vals, ordinals, customers = (
+        np.concatenate([lot[name] for lot in lots]) for name in _NAMES
+    )
+    if not len(kinds):
         return
-    columns = [np.concatenate([block[name] for block in blocks]) for name in _NAMES]
-    kinds, vals, ordinals, customers = (column.astype(np.int64) for column in columns)
     for kind, val, day, sets in _grouped(kinds, vals, ordinals, customers):
         _merge(kind, val, date.fromordinal(day), sets, version)
 
