@@ -24,6 +24,7 @@ from crm.agents.models import Agent, Department, User
 from crm.customers.models import Channel, Customer
 from crm.shared.errors import DomainError
 from crm.timeline.models import FactKind
+from crm.timeline.queries import KIND_IDS
 
 # Stages have no table; their place in this list is their id.
 STAGES = ("", *Customer.Stage.values)
@@ -276,11 +277,11 @@ def given_back(kind: int, customers: sql.Composable) -> tuple[np.ndarray, np.nda
     query = sql.SQL(
         "select paid.customer_id, floor(extract(epoch from paid.at))::bigint as at,"
         " floor(extract(epoch from min(back.at)))::bigint as back"
-        " from crm_fact as back join crm_factkind as k on k.id = back.kind_id"
-        " and k.code = 'order_refunded'"
-        " join crm_fact as paid on paid.customer_id = back.customer_id"
+        " from crm_fact as back join crm_fact as paid on paid.customer_id = back.customer_id"
         " and paid.order_id = back.order_id and paid.kind_id = {kind}"
-        " where {customers} group by paid.id, paid.customer_id, paid.at order by paid.id"
-    ).format(kind=sql.Literal(kind), customers=customers)
+        # Named by its number: how rare refunds are decides how they are looked for.
+        " where back.kind_id = {refunded} and {customers}"
+        " group by paid.id, paid.customer_id, paid.at order by paid.id"
+    ).format(kind=kind, refunded=KIND_IDS["order_refunded"], customers=customers)
     found = facts.numbers(query, "customer", "at", "back")
     return tuple(found[name] for name in ("customer", "at", "back"))
