@@ -32,6 +32,7 @@ from crm.moments import following  # noqa: E402
 from crm.outbox.dispatcher import dispatch  # noqa: E402
 from crm.outbox.models import OutboxItem, PlatformQuota  # noqa: E402
 from crm.outbox.slots import reserve  # noqa: E402
+from crm.shared.text import sort_key  # noqa: E402
 from crm.sync.actions import sync_objects  # noqa: E402
 from tests.crm.matrix.nursery import BELL  # noqa: E402
 
@@ -133,7 +134,8 @@ def answer(asked: dict[str, Any]) -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    get_resolver().reverse_dict  # Children find every page imported.
+    get_resolver().reverse_dict  # Children find every page imported,
+    sort_key("常")  # and the tables of pinyin.
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:
         print(json.dumps(answer(json.loads(line))), flush=True)
