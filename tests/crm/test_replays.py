@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from crm.agents.access import Role
 from crm.customers.models import Customer
-from crm.gate.models import ContentKind, TouchRule
+from crm.gate.models import Channel, ContentKind, TouchRule
 from crm.jobs.models import Job
 from crm.outreach.caps import SendSlot
 from crm.outreach.models import MassBatch, MassRecipient, MassSend, Replay, ReplayStop
@@ -186,7 +186,8 @@ def test_the_page_replays_in_the_background_and_opens_into_people(client):
     operator = make_user(Role.OPERATOR)
     client.force_login(operator)
     page = client.get(reverse("crm:outreach:rules")).content.decode()
-    assert "2026-10" in page
+    assert "2026-10" in page and "客户群、朋友圈和欢迎语不重演" in page
+    assert all(f"<dt>{label}</dt>" in page for label in Channel.labels)
     asked = {"month": "2026-10", "as_of": datetime(2027, 1, 1, tzinfo=UTC).isoformat()}
     answer = client.post(reverse("crm:outreach:rules"), asked)
     replay = Replay.objects.get()
